@@ -1,0 +1,21 @@
+//! The intermediate representation and its meaning.
+//!
+//! In: nothing. Out: [`Program`], [`SchedState`], one `eval` for every value
+//! domain, and the calling model. Parsing, proofs and code generation live
+//! elsewhere and read this crate.
+
+mod program;
+mod requirement;
+mod state;
+mod types;
+
+pub use program::{
+    Block, Expr, ExprId, ExprKind, Lambda, Operand, PrintArg, Program, SiteId, Span, Stmt, StmtId,
+    StmtKind, Var, VarId,
+};
+pub use requirement::{Requirement, RequirementKind};
+pub use state::{Packet, SchedState, StateError, Subflow};
+pub use types::{
+    ArithOp, Extremum, Kind, ListSource, OrderOp, PacketInt, QueueName, SchedReg, SubflowBool,
+    SubflowInt, Tier, Type,
+};
