@@ -4,11 +4,19 @@
 //! domain, and the calling model. Parsing, proofs and code generation live
 //! elsewhere and read this crate.
 
+mod concrete;
+mod domain;
+mod eval;
 mod program;
 mod requirement;
 mod state;
 mod types;
 
+pub use concrete::{Action, Concrete, Execution, execute, random, splitmix64};
+pub use domain::{
+    Bound, Domain, Event, EventKind, KeyFn, Nullable, PredicateFn, Role, State, Value,
+};
+pub use eval::{Loop, Machine};
 pub use program::{
     Block, Expr, ExprId, ExprKind, Lambda, Operand, PrintArg, Program, SiteId, Span, Stmt, StmtId,
     StmtKind, Var, VarId,

@@ -13,6 +13,10 @@ use crate::types::{PacketInt, QueueName, SubflowBool, SubflowInt};
 /// A subflow's properties, sampled at the start of a trigger.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "the language has four independent flags"
+)]
 pub struct Subflow {
     /// Per-connection id, ≥ 1, distinct. 0 in JSON input means "position + 1".
     pub id: u64,
@@ -282,7 +286,7 @@ pub enum StateError {
         /// Its width.
         bits: u32,
     },
-    /// SENT_ON of a packet that is neither in Q nor in QU.
+    /// `SENT_ON` of a packet that is neither in Q nor in QU.
     #[error("packet {index} was sent, but is in neither Q nor QU")]
     SentButNowhere {
         /// The packet.
