@@ -1,0 +1,284 @@
+//! The only place that asks Z3.
+//!
+//! # Determinism
+//!
+//! Every [`Solver`] owns a Z3 context of its own, made afresh: what it
+//! answers, its models and its use of `rlimit` depend only on the calls made
+//! on it and on the terms, not on other solvers of the process, on other
+//! threads or on the load of the machine. Effort is bounded by `rlimit`
+//! alone; there are no timeouts, and all seeds are fixed.
+//!
+//! # Contexts in the `z3` crate
+//!
+//! The crate keeps one current context per thread and refuses to move its
+//! objects into the closure that [`z3::with_z3_context`] runs, for fear of
+//! mixing contexts. A solver therefore parks its objects in a thread-local
+//! slot, enters its context and takes them out again ([`Solver::enter`]).
+
+use std::cell::RefCell;
+
+use z3::{Config, Context, Model, Params, SatResult, with_z3_config, with_z3_context};
+
+use super::Value;
+use super::term::{Term, Terms};
+use super::translate::{Image, Translator};
+
+/// How much effort one check may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Z3's resource limit per check; at least 1, at most `u32::MAX`, else it is moved there.
+    pub rlimit: u64,
+}
+
+/// What a solver is going to be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Quantified formulas that are hoped to be unsatisfiable.
+    Proof,
+    /// Quantifier-free formulas, asked one after the other with push and pop.
+    Search,
+}
+
+/// The answer to a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// All assertions hold in some model.
+    Sat,
+    /// No model meets all assertions.
+    Unsat,
+    /// Not decided, and why: [`Answer::RLIMIT`], [`Answer::TERMS`] or Z3's own words.
+    Unknown(String),
+}
+
+impl Answer {
+    /// The reason of an unknown when the resource limit ran out.
+    pub const RLIMIT: &str = "rlimit";
+    /// The reason of an unknown when the terms outgrew their budget.
+    pub const TERMS: &str = "terms";
+}
+
+/// A stack of assertions, and Z3 to check them.
+///
+/// A solver takes terms of one arena only: the one that its first call names.
+#[derive(Debug)]
+pub struct Solver {
+    /// Absent only while the context is entered.
+    session: Option<Session>,
+    asserted: Vec<Term>,
+    /// The length of `asserted` at each push.
+    marks: Vec<usize>,
+}
+
+/// All objects of one Z3 context.
+#[derive(Debug)]
+struct Session {
+    context: Context,
+    solver: z3::Solver,
+    translator: Translator,
+    model: Option<Model>,
+}
+
+thread_local! {
+    static PARKED: RefCell<Option<Session>> = const { RefCell::new(None) };
+}
+
+impl Solver {
+    /// A solver without assertions, in a context of its own.
+    pub fn new(profile: Profile, limits: Limits) -> Solver {
+        with_z3_config(&Config::new(), || {
+            let session = Session::new(profile, limits);
+            PARKED.with_borrow_mut(|slot| *slot = Some(session));
+        });
+        Solver {
+            session: PARKED.take(),
+            asserted: Vec::new(),
+            marks: Vec::new(),
+        }
+    }
+
+    /// Opens a level: what is asserted from here on is forgotten by the next [`Solver::pop`].
+    pub fn push(&mut self) {
+        self.marks.push(self.asserted.len());
+        self.enter(|session| session.solver.push());
+    }
+
+    /// Forgets what was asserted since the last [`Solver::push`].
+    ///
+    /// # Panics
+    /// If there was none.
+    pub fn pop(&mut self) {
+        let mark = self.marks.pop().expect("each pop has its push");
+        self.asserted.truncate(mark);
+        self.enter(|session| session.solver.pop(1));
+    }
+
+    /// Adds an assertion.
+    ///
+    /// # Panics
+    /// If the term is not a truth value.
+    pub fn assert(&mut self, terms: &Terms, assertion: Term) {
+        self.asserted.push(assertion);
+        self.enter(|session| {
+            let formula = session.translator.formula(terms, assertion);
+            session.solver.assert(&formula);
+        });
+    }
+
+    /// Checks the assertions. The answer is unknown if the terms are exhausted.
+    pub fn check(&mut self, terms: &Terms) -> Answer {
+        if terms.exhausted() {
+            return Answer::Unknown(Answer::TERMS.to_owned());
+        }
+        self.enter(Session::check)
+    }
+
+    /// The value of a truth value, word or integer in the model of the last check, if that was satisfiable.
+    ///
+    /// What the model leaves open gets some value. Elements of uninterpreted
+    /// sorts are numbered: equal numbers are equal elements of one sort.
+    pub fn model_value(&mut self, terms: &Terms, term: Term) -> Option<Value> {
+        self.enter(|session| session.value(terms, term))
+    }
+
+    /// Z3's count of resources that this solver has used so far.
+    pub fn rlimit_used(&mut self) -> u64 {
+        self.enter(
+            |session| match session.solver.get_statistics().value("rlimit count") {
+                Some(z3::StatisticsValue::UInt(count)) => u64::from(count),
+                _ => 0,
+            },
+        )
+    }
+
+    /// The assertions as they stand, oldest first.
+    pub fn asserted(&self) -> &[Term] {
+        &self.asserted
+    }
+
+    fn enter<R: Send + Sync>(&mut self, work: impl FnOnce(&mut Session) -> R + Send + Sync) -> R {
+        let session = self
+            .session
+            .take()
+            .expect("no other call on this solver is under way");
+        let context = session.context.clone();
+        PARKED.with_borrow_mut(|slot| *slot = Some(session));
+        let result = with_z3_context(&context, || {
+            let mut session = PARKED.take().expect("the session was parked just now");
+            let result = work(&mut session);
+            PARKED.with_borrow_mut(|slot| *slot = Some(session));
+            result
+        });
+        self.session = PARKED.take();
+        result
+    }
+}
+
+impl Session {
+    /// Makes the objects in the current context.
+    fn new(profile: Profile, limits: Limits) -> Session {
+        let solver = match profile {
+            Profile::Proof => z3::Solver::new(),
+            Profile::Search => {
+                z3::Solver::new_for_logic("QF_BV").expect("Z3 knows the logic QF_BV")
+            }
+        };
+        let mut params = Params::new();
+        let rlimit = u32::try_from(limits.rlimit.max(1)).unwrap_or(u32::MAX);
+        params.set_u32("rlimit", rlimit);
+        params.set_u32("random_seed", 0);
+        solver.set_params(&params);
+        Session {
+            context: Context::thread_local(),
+            solver,
+            translator: Translator::new(),
+            model: None,
+        }
+    }
+
+    fn check(&mut self) -> Answer {
+        self.model = None;
+        match self.solver.check() {
+            SatResult::Sat => {
+                self.model = self.solver.get_model();
+                Answer::Sat
+            }
+            SatResult::Unsat => Answer::Unsat,
+            SatResult::Unknown => Answer::Unknown(self.reason()),
+        }
+    }
+
+    fn reason(&self) -> String {
+        self.solver.get_reason_unknown().unwrap_or_default()
+    }
+
+    fn value(&mut self, terms: &Terms, term: Term) -> Option<Value> {
+        let model = self.model.as_ref()?;
+        match self.translator.image(terms, term) {
+            Image::Bool(image) => model.eval(&image, true)?.as_bool().map(Value::Bool),
+            Image::Word(image) => model.eval(&image, true)?.as_u64().map(Value::Word),
+            Image::Int(image) => model.eval(&image, true)?.as_i64().map(Value::Int),
+            Image::Element(image) => {
+                use z3::ast::Ast;
+                let name = model.eval(&image, true)?.safe_decl().ok()?.name();
+                name.rsplit_once("!val!")?
+                    .1
+                    .parse()
+                    .ok()
+                    .map(Value::Element)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smt::term::Sort;
+
+    const LIMITS: Limits = Limits { rlimit: 1_000_000 };
+
+    #[test]
+    fn a_popped_assertion_no_longer_counts() {
+        let mut terms = Terms::new();
+        let x = terms.constant("x", Sort::Word);
+        let five = terms.word(5);
+        let below = terms.ult(x, five);
+        let above = terms.ult(five, x);
+        for profile in [Profile::Proof, Profile::Search] {
+            let mut solver = Solver::new(profile, LIMITS);
+            solver.assert(&terms, below);
+            solver.push();
+            solver.assert(&terms, above);
+            assert_eq!(solver.check(&terms), Answer::Unsat);
+            solver.pop();
+            assert_eq!(solver.check(&terms), Answer::Sat);
+            let Some(Value::Word(value)) = solver.model_value(&terms, x) else {
+                panic!("x has a value")
+            };
+            assert!(value < 5);
+        }
+    }
+
+    #[test]
+    fn a_quantified_theorem_is_unsatisfiable_when_negated() {
+        let mut terms = Terms::new();
+        let member = terms.declare("member", &[Sort::Packet], Sort::Bool);
+        let position = terms.declare("position", &[Sort::Packet], Sort::Int);
+        let x = terms.variable("x", Sort::Packet);
+        let (first, other) = (
+            terms.constant("first", Sort::Packet),
+            terms.constant("other", Sort::Packet),
+        );
+        let [in_x, in_other] = [x, other].map(|p| terms.apply(member, &[p]));
+        let [at_x, at_first, at_other] = [x, first, other].map(|p| terms.apply(position, &[p]));
+        let before = terms.int_le(at_first, at_x);
+        let body = terms.implies(in_x, before);
+        let least = terms.forall(&[x], body);
+        let earlier = terms.int_lt(at_other, at_first);
+        let mut solver = Solver::new(Profile::Proof, LIMITS);
+        for assertion in [least, in_other, earlier] {
+            solver.assert(&terms, assertion);
+        }
+        assert_eq!(solver.check(&terms), Answer::Unsat);
+    }
+}
