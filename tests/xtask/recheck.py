@@ -9,25 +9,29 @@ bounded by cvc5's own resource count, which does not depend on the machine; the 
 guards against a hang.
 """
 
+import argparse
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 import cvc5
 
-RESOURCES_PER_QUERY = "20000000"
-HANG_MILLISECONDS_PER_QUERY = "120000"
+RESOURCES_PER_QUERY = 2_000_000
+HANG_MILLISECONDS_PER_QUERY = "60000"
 
 CONFIRMED, UNKNOWN, DISAGREES, UNREADABLE = "confirmed", "unknown", "disagrees", "unreadable"
 OUTCOMES = {"unsat": CONFIRMED, "unknown": UNKNOWN, "sat": DISAGREES}
 
 
-def ask(path):
+def ask(path, resources):
     """Runs one script; returns `(outcome, remark)` for each of its queries, at least one."""
     solver = cvc5.Solver(cvc5.TermManager())
-    solver.setOption("rlimit-per", RESOURCES_PER_QUERY)
+    # Z3 writes no logic into its scripts; the advice that cvc5 prints for each would be noise.
+    solver.setOption("verbosity", "-1")
+    solver.setOption("rlimit-per", str(resources))
     solver.setOption("tlimit-per", HANG_MILLISECONDS_PER_QUERY)
     symbols = cvc5.SymbolManager(solver)
     parser = cvc5.InputParser(solver, symbols)
@@ -38,7 +42,9 @@ def ask(path):
             name = command.getCommandName()
             said = str(command.invoke(solver, symbols)).strip()
             if name in ("check-sat", "check-sat-assuming"):
-                answers.append((OUTCOMES.get(said, UNREADABLE), said))
+                # An unknown carries its reason: `unknown (RESOURCEOUT)`.
+                verdict = said.split(maxsplit=1)[0] if said else ""
+                answers.append((OUTCOMES.get(verdict, UNREADABLE), said))
             elif said.startswith("(error"):
                 answers.append((UNREADABLE, said))
     except (RuntimeError, ValueError) as error:
@@ -46,7 +52,7 @@ def ask(path):
     return answers or [(UNREADABLE, "the script asks nothing")]
 
 
-def main(folder):
+def main(folder, resources):
     """Asks about each file of `folder` and prints the table; returns the exit code."""
     paths = sorted(Path(folder).rglob("*.smt2"))
     if not paths:
@@ -55,7 +61,7 @@ def main(folder):
     counts = dict.fromkeys((CONFIRMED, UNKNOWN, DISAGREES, UNREADABLE), 0)
     try:
         with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-            for path, answers in zip(paths, pool.map(ask, paths)):
+            for path, answers in zip(paths, pool.map(partial(ask, resources=resources), paths)):
                 for outcome, remark in answers:
                     counts[outcome] += 1
                     if outcome != CONFIRMED:
@@ -73,4 +79,8 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    arguments = argparse.ArgumentParser(description="Ask cvc5 about every *.smt2 file of a folder.")
+    arguments.add_argument("folder")
+    arguments.add_argument("--rlimit", type=int, default=RESOURCES_PER_QUERY, help="per query")
+    given = arguments.parse_args()
+    sys.exit(main(given.folder, given.rlimit))

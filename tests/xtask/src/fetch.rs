@@ -311,3 +311,6 @@ fn files(path: &Path, error: io::Error) -> Error {
         error,
     }
 }
+
+#[cfg(test)]
+mod tests;
