@@ -50,6 +50,11 @@ impl Execution {
             && users(&self.after) == users(before)
     }
 
+    /// Whether a trigger goes on after it: it yielded an action or changed the state.
+    pub fn has_effect(&self, before: &SchedState) -> bool {
+        !self.actions.is_empty() || !self.leaves_state(before)
+    }
+
     /// The packets popped, in order, with their queues.
     pub fn pops(&self) -> impl Iterator<Item = (StmtId, QueueName, usize)> {
         self.log.iter().filter_map(|event| match event.kind {

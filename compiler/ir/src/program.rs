@@ -195,6 +195,54 @@ pub enum ExprKind {
     Last(ExprId),
 }
 
+impl ExprKind {
+    /// The direct subexpressions in order of evaluation, a lambda's body last.
+    pub fn children(&self) -> Vec<ExprId> {
+        match *self {
+            Self::Int(_)
+            | Self::Bool(_)
+            | Self::Null
+            | Self::Register(_)
+            | Self::Time
+            | Self::Random(_)
+            | Self::Var(_)
+            | Self::Subflows
+            | Self::Queue(_) => Vec::new(),
+            Self::Not(e)
+            | Self::SubflowInt(_, e)
+            | Self::SubflowBool(_, e)
+            | Self::PacketInt(_, e)
+            | Self::Psh(e)
+            | Self::SentOnAll(e)
+            | Self::Empty(e)
+            | Self::Count(e)
+            | Self::First(e)
+            | Self::Last(e) => vec![e],
+            Self::And(a, b)
+            | Self::Or(a, b)
+            | Self::Arith(_, a, b)
+            | Self::Order(_, a, b)
+            | Self::Equal { a, b, .. } => vec![a, b],
+            Self::HasWindowFor { subflow, packet } => vec![subflow, packet],
+            Self::SentOn { packet, subflow } => vec![packet, subflow],
+            Self::Get { list, index } => vec![list, index],
+            Self::Filter(list, lambda)
+            | Self::Extremum(_, list, lambda)
+            | Self::Sum(list, lambda) => vec![list, lambda.body],
+        }
+    }
+
+    /// The lambda, if it is an operation with one.
+    pub const fn lambda(&self) -> Option<Lambda> {
+        match *self {
+            Self::Filter(_, lambda) | Self::Extremum(_, _, lambda) | Self::Sum(_, lambda) => {
+                Some(lambda)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Where a packet (or the initial value of a VAR) comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operand {
@@ -210,6 +258,15 @@ pub enum Operand {
     },
 }
 
+impl Operand {
+    /// The expression, or the list popped from.
+    pub const fn expr(self) -> ExprId {
+        match self {
+            Self::Expr(e) | Self::Pop { list: e, .. } => e,
+        }
+    }
+}
+
 /// A sequence of statements with a scope of its own.
 pub type Block = Vec<Stmt>;
 
@@ -222,6 +279,32 @@ pub struct Stmt {
     pub span: Span,
     /// What it does.
     pub kind: StmtKind,
+}
+
+impl Stmt {
+    /// The expressions that stand in the statement itself (not in its blocks), in order of
+    /// evaluation.
+    pub fn exprs(&self) -> Vec<ExprId> {
+        match &self.kind {
+            StmtKind::If { cond: e, .. }
+            | StmtKind::Foreach { list: e, .. }
+            | StmtKind::Set { value: e, .. } => vec![*e],
+            StmtKind::Let { init: operand, .. } | StmtKind::Drop { packet: operand } => {
+                vec![operand.expr()]
+            }
+            StmtKind::SetUser { target, value } => vec![*target, *value],
+            StmtKind::Push { target, packet } => vec![*target, packet.expr()],
+            StmtKind::Print { args, .. } => args
+                .iter()
+                .filter_map(|arg| match arg {
+                    PrintArg::Value(e) => Some(*e),
+                    PrintArg::Text(_) => None,
+                })
+                .collect(),
+            StmtKind::Void(e) => e.iter().copied().collect(),
+            StmtKind::Return => Vec::new(),
+        }
+    }
 }
 
 /// An argument of PRINT.
