@@ -106,21 +106,22 @@ pub enum Malformed {
         /// What is there.
         actual: usize,
     },
-    /// Occurrences of RANDOM are not numbered 0, 1, 2, … in source order.
-    #[error("occurrence {found} of RANDOM stands where {wanted} is due")]
+    /// Occurrences of RANDOM are not numbered in source order, each once. Numbers may be left out:
+    /// what cannot matter, such as a list compared with NULL, may be gone.
+    #[error("occurrence {found} of RANDOM follows occurrence {last}")]
     SiteOrder {
         /// Its number.
         found: usize,
-        /// Its place.
-        wanted: usize,
+        /// The greatest before it.
+        last: usize,
     },
-    /// [`Program::random_sites`] is wrong.
-    #[error("there are {actual} occurrences of RANDOM, not {recorded}")]
+    /// An occurrence of RANDOM that [`Program::random_sites`] does not count.
+    #[error("occurrence {found} of RANDOM is not among the {recorded} recorded")]
     SiteCount {
+        /// Its number.
+        found: usize,
         /// What is recorded.
         recorded: usize,
-        /// What is there.
-        actual: usize,
     },
     /// A PRINT whose arguments do not fit its format.
     #[error("the arguments of statement {0:?} do not fit its format")]
@@ -137,7 +138,7 @@ pub fn check(program: &Program) -> Result<(), Malformed> {
         in_scope: vec![false; program.vars.len()],
         bound: vec![false; program.vars.len()],
         statements: 0,
-        sites: 0,
+        last_site: None,
     };
     for index in 0..program.exprs.len() {
         check.form(ExprId::new(index))?;
@@ -155,12 +156,6 @@ pub fn check(program: &Program) -> Result<(), Malformed> {
             actual: check.statements,
         });
     }
-    if check.sites != program.random_sites {
-        return Err(Malformed::SiteCount {
-            recorded: program.random_sites,
-            actual: check.sites,
-        });
-    }
     Ok(())
 }
 
@@ -169,7 +164,7 @@ struct Check<'p> {
     in_scope: Vec<bool>,
     bound: Vec<bool>,
     statements: usize,
-    sites: usize,
+    last_site: Option<usize>,
 }
 
 impl Check<'_> {
@@ -440,13 +435,17 @@ impl Check<'_> {
                 return Err(Malformed::OutOfScope { at: id, var });
             }
             ExprKind::Random(site) => {
-                if site.index() != self.sites {
-                    return Err(Malformed::SiteOrder {
-                        found: site.index(),
-                        wanted: self.sites,
+                let found = site.index();
+                if found >= self.program.random_sites {
+                    return Err(Malformed::SiteCount {
+                        found,
+                        recorded: self.program.random_sites,
                     });
                 }
-                self.sites += 1;
+                if let Some(last) = self.last_site.filter(|&last| last >= found) {
+                    return Err(Malformed::SiteOrder { found, last });
+                }
+                self.last_site = Some(found);
             }
             _ => {}
         }
