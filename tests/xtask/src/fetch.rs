@@ -82,7 +82,7 @@ pub(crate) enum Error {
     /// Python has no pip, and cannot make an environment that has one.
     NoPip,
     /// The index does not answer.
-    NoNetwork(&'static str),
+    NoNetwork { package: &'static str, pip: String },
     /// The index answers, but has no wheel for this machine.
     NoWheel(&'static str),
     /// The wheel is not the one that the pin names.
@@ -111,11 +111,12 @@ impl fmt::Display for Error {
                 "python3 has no pip\n\
                  help: on Debian: apt-get install python3-pip (or python3-venv, which brings one)"
             ),
-            Self::NoNetwork(package) => write!(
+            Self::NoNetwork { package, pip } => write!(
                 f,
                 "cannot fetch {package}: the Python package index does not answer\n\
-                 help: is there a network, and a proxy or mirror set where one is needed? \
-                 Without a network: cargo setup --wheels DIR, with the wheel in DIR"
+                 pip says: {pip}\n\
+                 help: is there a network, and a proxy, mirror or certificate set where one is \
+                 needed? Without a network: cargo setup --wheels DIR, with the wheel in DIR"
             ),
             Self::NoWheel(package) => write!(
                 f,
@@ -269,18 +270,24 @@ fn explain(package: &Package, source: &Source, said: &str) -> Error {
     } else if said.contains("No matching distribution found") {
         // pip lists the versions that it found; an index that does not answer has none.
         if said.contains("(from versions: none)") && matches!(source, Source::Index) {
-            Error::NoNetwork(name)
+            no_network(name, said)
         } else {
             Error::NoWheel(name)
         }
     } else if said.contains("connection") || said.contains("timed out") {
-        Error::NoNetwork(name)
+        no_network(name, said)
     } else {
         Error::Pip {
             package: name,
             pip: said.trim().to_owned(),
         }
     }
+}
+
+/// The first line tells the trouble; the others repeat it for each new attempt.
+fn no_network(package: &'static str, said: &str) -> Error {
+    let pip = said.lines().next().unwrap_or("nothing").to_owned();
+    Error::NoNetwork { package, pip }
 }
 
 fn run(python: &Path, arguments: &[&str]) -> Result<Output, Error> {

@@ -188,10 +188,9 @@ fn an_index_that_does_not_answer_is_a_missing_network() {
     let silent = "ERROR: No matching distribution found for tiny==1.0 (from versions: none)";
     let retries = "WARNING: Retrying after connection broken by 'NewConnectionError'";
     for said in [silent, retries] {
-        assert!(matches!(
-            explain(&package, &Source::Index, said),
-            Error::NoNetwork("tiny")
-        ));
+        let error = explain(&package, &Source::Index, said);
+        assert!(matches!(error, Error::NoNetwork { .. }), "{error}");
+        assert!(error.to_string().contains(said), "{error}");
     }
     let others = "(from versions: 0.8, 0.9)\nERROR: No matching distribution found for tiny==1.0";
     assert!(matches!(
