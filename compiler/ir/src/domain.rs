@@ -385,44 +385,44 @@ impl<D: Domain> Clone for Event<D> {
 
 impl<D: Domain> Clone for EventKind<D> {
     fn clone(&self) -> Self {
-        match self {
-            &Self::Read { at, ref null } => Self::Read {
+        match *self {
+            Self::Read { at, ref null } => Self::Read {
                 at,
                 null: null.clone(),
             },
-            &Self::Receiver { at, role, ref null } => Self::Receiver {
+            Self::Receiver { at, role, ref null } => Self::Receiver {
                 at,
                 role,
                 null: null.clone(),
             },
-            &Self::NullValue { at, ref null } => Self::NullValue {
+            Self::NullValue { at, ref null } => Self::NullValue {
                 at,
                 null: null.clone(),
             },
-            &Self::Divide { at, ref zero } => Self::Divide {
+            Self::Divide { at, ref zero } => Self::Divide {
                 at,
                 zero: zero.clone(),
             },
-            &Self::Wrap { at, ref wraps } => Self::Wrap {
+            Self::Wrap { at, ref wraps } => Self::Wrap {
                 at,
                 wraps: wraps.clone(),
             },
-            &Self::Index { at, ref outside } => Self::Index {
+            Self::Index { at, ref outside } => Self::Index {
                 at,
                 outside: outside.clone(),
             },
-            &Self::Compare { at, reg, ref other } => Self::Compare {
+            Self::Compare { at, reg, ref other } => Self::Compare {
                 at,
                 reg,
                 other: other.clone(),
             },
-            &Self::Branch { at, taken } => Self::Branch { at, taken },
-            &Self::Iterate { at } => Self::Iterate { at },
-            &Self::Let { at, ref value } => Self::Let {
+            Self::Branch { at, taken } => Self::Branch { at, taken },
+            Self::Iterate { at } => Self::Iterate { at },
+            Self::Let { at, ref value } => Self::Let {
                 at,
                 value: value.clone(),
             },
-            &Self::Pop {
+            Self::Pop {
                 at,
                 queue,
                 ref packet,
@@ -431,7 +431,7 @@ impl<D: Domain> Clone for EventKind<D> {
                 queue,
                 packet: packet.clone(),
             },
-            &Self::Push {
+            Self::Push {
                 at,
                 ref subflow,
                 ref packet,
@@ -440,16 +440,16 @@ impl<D: Domain> Clone for EventKind<D> {
                 subflow: subflow.clone(),
                 packet: packet.clone(),
             },
-            &Self::Drop { at, ref packet } => Self::Drop {
+            Self::Drop { at, ref packet } => Self::Drop {
                 at,
                 packet: packet.clone(),
             },
-            &Self::Set { at, reg, ref value } => Self::Set {
+            Self::Set { at, reg, ref value } => Self::Set {
                 at,
                 reg,
                 value: value.clone(),
             },
-            &Self::SetUser {
+            Self::SetUser {
                 at,
                 ref subflow,
                 ref value,
@@ -458,11 +458,11 @@ impl<D: Domain> Clone for EventKind<D> {
                 subflow: subflow.clone(),
                 value: value.clone(),
             },
-            &Self::Print { at, ref values } => Self::Print {
+            Self::Print { at, ref values } => Self::Print {
                 at,
                 values: values.clone(),
             },
-            &Self::Return { at } => Self::Return { at },
+            Self::Return { at } => Self::Return { at },
         }
     }
 }
