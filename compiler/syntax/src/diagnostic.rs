@@ -1,0 +1,176 @@
+//! All mistakes of a file, each with its place and its source line.
+//!
+//! A [`Diagnostic`] is data; [`render`] shows it as rustc would (the
+//! `annotate-snippets` crate). Lists are bounded: what exceeds the limit is
+//! counted and told in one last line.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use progmp_ir::Span;
+
+use crate::codes::Code;
+use crate::limits;
+use crate::source::SourceFile;
+
+/// How grave it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// There is no program.
+    Error,
+    /// There is one, and it may not be the one that was meant.
+    Warning,
+}
+
+/// One mistake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Its kind.
+    pub code: Code,
+    /// As its code says.
+    pub severity: Severity,
+    /// The place, in the file or in [`Diagnostic::argument`].
+    pub span: Span,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// Other places that matter, and what is there.
+    pub labels: Vec<(Span, String)>,
+    /// How it may be mended.
+    pub help: Vec<String>,
+    /// The requirement of the command line that the spans refer to; `None` for the file.
+    pub argument: Option<String>,
+}
+
+impl Diagnostic {
+    pub(crate) fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            span,
+            message: message.into(),
+            labels: Vec::new(),
+            help: Vec::new(),
+            argument: None,
+        }
+    }
+
+    pub(crate) fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push((span, text.into()));
+        self
+    }
+
+    pub(crate) fn help(mut self, text: impl Into<String>) -> Self {
+        self.help.push(text.into());
+        self
+    }
+}
+
+/// Collects diagnostics up to the limit and counts the others.
+#[derive(Debug, Default)]
+pub(crate) struct Sink {
+    kept: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
+    /// Diagnostics refer to this text of the command line.
+    pub argument: Option<String>,
+}
+
+impl Sink {
+    pub(crate) fn push(&mut self, mut diagnostic: Diagnostic) {
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count <= limits::DIAGNOSTICS {
+            diagnostic.argument.clone_from(&self.argument);
+            self.kept.push(diagnostic);
+        }
+    }
+
+    /// How many errors there were, kept or not.
+    pub(crate) const fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Whether a further error would only be counted.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.errors >= limits::DIAGNOSTICS
+    }
+
+    /// The diagnostics in the order of their places, and what was left out.
+    pub(crate) fn finish(self) -> Vec<Diagnostic> {
+        let mut list = self.kept;
+        list.sort_by_key(|diagnostic| {
+            let Span { start, end } = diagnostic.span;
+            (diagnostic.argument.is_some(), start, end)
+        });
+        let more = self.errors.saturating_sub(limits::DIAGNOSTICS)
+            + self.warnings.saturating_sub(limits::DIAGNOSTICS);
+        if more > 0 {
+            let span = list.last().map_or(Span::default(), |last| last.span);
+            let message = format!("and {more} more that are not shown");
+            list.push(Diagnostic::new(Code::TooManyMistakes, span, message));
+        }
+        list
+    }
+}
+
+/// The diagnostics as text for a terminal, with the source lines they refer to.
+/// `color` adds ANSI escapes.
+pub fn render(diagnostics: &[Diagnostic], file: &SourceFile, color: bool) -> String {
+    let renderer = if color {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let mut out = String::new();
+    for diagnostic in diagnostics {
+        out.push_str(&renderer.render(&report(diagnostic, file)));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+fn report<'a>(diagnostic: &'a Diagnostic, file: &'a SourceFile) -> Vec<Group<'a>> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level
+        .primary_title(&*diagnostic.message)
+        .id(diagnostic.code.id());
+    if diagnostic.code == Code::TooManyMistakes {
+        return vec![title.elements(None::<annotate_snippets::Message<'_>>)];
+    }
+    let (text, path) = match &diagnostic.argument {
+        Some(text) => (&**text, "--require"),
+        None => (&*file.text, &*file.name),
+    };
+    let mut snippet = Snippet::source(text)
+        .path(path)
+        .annotation(AnnotationKind::Primary.span(clip(diagnostic.span, text)));
+    for (span, label) in &diagnostic.labels {
+        snippet = snippet.annotation(
+            AnnotationKind::Context
+                .span(clip(*span, text))
+                .label(&**label),
+        );
+    }
+    let help = diagnostic
+        .help
+        .iter()
+        .map(|text| Level::HELP.message(&**text));
+    vec![title.element(snippet).elements(help)]
+}
+
+/// The span as a range that lies in the text, on character boundaries.
+fn clip(span: Span, text: &str) -> std::ops::Range<usize> {
+    let boundary = |at: u32| {
+        let mut at = (at as usize).min(text.len());
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let (start, end) = (boundary(span.start), boundary(span.end));
+    start..end.max(start)
+}
