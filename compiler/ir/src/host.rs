@@ -140,6 +140,8 @@ pub struct Host {
     pub(crate) registers: [u64; SchedReg::COUNT],
     pub(crate) time_ms: u64,
     pub(crate) seed: u64,
+    /// Seeds of the executions after the next, as far as they are given.
+    pub(crate) seeds: VecDeque<u64>,
     /// SEQ of the next packet; `None` when the sequence space is used up.
     next_seq: Option<u64>,
     /// How long the newest packet may become: the smallest MSS when it entered Q.
@@ -163,6 +165,7 @@ impl Host {
             registers: [0; SchedReg::COUNT],
             time_ms: 0,
             seed,
+            seeds: VecDeque::new(),
             next_seq: Some(1),
             longest: 0,
             limit: SchedState::MAX_QUEUE,
@@ -196,6 +199,17 @@ impl Host {
             host.next_seq = seq.checked_add(packet.length.max(1));
         }
         Ok(host)
+    }
+
+    /// This host, whose next executions have these seeds; afterwards each seed follows from the
+    /// last.
+    #[must_use]
+    pub fn with_seeds(mut self, seeds: &[u64]) -> Self {
+        if let Some((&first, rest)) = seeds.split_first() {
+            self.seed = first;
+            self.seeds = rest.iter().copied().collect();
+        }
+        self
     }
 
     /// This host with a fault.

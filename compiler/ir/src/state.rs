@@ -335,7 +335,7 @@ impl SchedState {
                 subflow.id = position as u64 + 1;
             }
         }
-        if self.packets.iter().all(|packet| packet.seq == 0) {
+        if self.packets.len() > 1 && self.packets.iter().all(|packet| packet.seq == 0) {
             let mut seq = 1_u64;
             for packet in &mut self.packets {
                 packet.seq = seq;

@@ -278,7 +278,7 @@ impl Host {
             }
         }
         self.registers = after.registers;
-        self.seed = after.seed;
+        self.seed = self.seeds.pop_front().unwrap_or(after.seed);
         for subflow in &after.subflows {
             let cell = self.subflow_mut(subflow.id);
             cell.expect("subflows stay within a trigger").user = subflow.user;
