@@ -81,10 +81,10 @@ impl Terms {
         if a == b {
             return a;
         }
-        if self.sort(a) == Sort::Bool {
-            if let Some(junction) = self.boolean_ite(condition, a, b) {
-                return junction;
-            }
+        if self.sort(a) == Sort::Bool
+            && let Some(junction) = self.boolean_ite(condition, a, b)
+        {
+            return junction;
         }
         // Equal outcomes under two conditions are one outcome under one condition.
         if let Some((inner, x, y)) = self.as_ite(b) {

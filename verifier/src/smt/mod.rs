@@ -13,10 +13,19 @@ mod substitute;
 mod translate;
 
 pub mod build;
+pub mod eval;
+pub mod expand;
+pub mod print;
 pub mod solver;
 pub mod term;
+pub mod version;
 pub mod word;
 
+#[cfg(test)]
+mod tests;
+
+pub use eval::{Evaluator, Universe};
+pub use expand::Elements;
 pub use solver::{Answer, Limits, Profile, Solver};
 pub use term::{Func, Node, Sort, Term, Terms};
 

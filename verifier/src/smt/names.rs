@@ -99,7 +99,6 @@ const RESERVED: &[&str] = &[
     "lo",
     "map",
     "match",
-    "member",
     "minus",
     "mkPair",
     "first",

@@ -17,9 +17,10 @@
 
 use std::cell::RefCell;
 
-use z3::{Config, Context, Model, Params, SatResult, with_z3_config, with_z3_context};
+use z3::{Config, Context, Model, Params, SatResult, Tactic, with_z3_config, with_z3_context};
 
 use super::Value;
+use super::print;
 use super::term::{Term, Terms};
 use super::translate::{Image, Translator};
 
@@ -150,6 +151,11 @@ impl Solver {
         )
     }
 
+    /// The assertions as they stand, as an SMT-LIB script for any solver.
+    pub fn export(&self, terms: &Terms) -> String {
+        print::script(terms, &self.asserted)
+    }
+
     /// The assertions as they stand, oldest first.
     pub fn asserted(&self) -> &[Term] {
         &self.asserted
@@ -177,10 +183,10 @@ impl Session {
     /// Makes the objects in the current context.
     fn new(profile: Profile, limits: Limits) -> Session {
         let solver = match profile {
-            Profile::Proof => z3::Solver::new(),
-            Profile::Search => {
-                z3::Solver::new_for_logic("QF_BV").expect("Z3 knows the logic QF_BV")
-            }
+            Profile::Proof => Tactic::new("default").solver(),
+            Profile::Search => Tactic::new("simplify")
+                .and_then(&Tactic::new("smt"))
+                .solver(),
         };
         let mut params = Params::new();
         let rlimit = u32::try_from(limits.rlimit.max(1)).unwrap_or(u32::MAX);
@@ -208,7 +214,12 @@ impl Session {
     }
 
     fn reason(&self) -> String {
-        self.solver.get_reason_unknown().unwrap_or_default()
+        let words = self.solver.get_reason_unknown().unwrap_or_default();
+        // There are neither timeouts nor interrupts, so only the resource limit cancels.
+        match words.as_str() {
+            "canceled" | "max. resource limit exceeded" => Answer::RLIMIT.to_owned(),
+            _ => words,
+        }
     }
 
     fn value(&mut self, terms: &Terms, term: Term) -> Option<Value> {
