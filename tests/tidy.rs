@@ -132,6 +132,11 @@ fn every_package_is_a_member_of_the_workspace() {
 }
 
 #[test]
+fn every_test_file_is_run() {
+    none(&rules::test_targets(&files(), &text("tests/Cargo.toml")));
+}
+
+#[test]
 fn every_file_is_formatted() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

@@ -125,6 +125,16 @@ pub(crate) fn top_level(files: &[String]) -> Vec<String> {
         .collect()
 }
 
+/// Each Rust file directly in `tests/` is a test that the manifest there names; none is found by itself.
+pub(crate) fn test_targets(files: &[String], manifest: &str) -> Vec<String> {
+    let tests = files.iter().filter_map(|path| path.strip_prefix("tests/"));
+    let tests = tests.filter(|name| !name.contains('/') && name.ends_with(".rs"));
+    let unnamed = tests.filter(|name| !manifest.contains(&format!("path = \"{name}\"")));
+    unnamed
+        .map(|name| format!("tests/{name}: no [[test]] of tests/Cargo.toml, so it never runs"))
+        .collect()
+}
+
 /// The map is short, and each path in backquotes exists.
 pub(crate) fn map(text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let lines = text.lines().count();
@@ -328,6 +338,19 @@ mod tests {
         let found = top_level(&files.map(str::to_owned));
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("notes:"), "{found:?}");
+    }
+
+    #[test]
+    fn a_test_file_that_the_manifest_forgets_never_runs() {
+        let files = [
+            "tests/tidy.rs",
+            "tests/lost.rs",
+            "tests/tidy/rules.rs",
+            "tests/notes.md",
+        ];
+        let found = test_targets(&files.map(str::to_owned), "[[test]]\npath = \"tidy.rs\"");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("tests/lost.rs"), "{found:?}");
     }
 
     #[test]
