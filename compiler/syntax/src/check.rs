@@ -85,7 +85,7 @@ impl<'a> Checker<'a, '_> {
                 continue;
             }
             ended = true;
-            if let Some(next) = stmts.get(at + 1) {
+            if let Some(next) = stmts[at + 1..].iter().find(|stmt| is_executed(stmt)) {
                 let message = "what follows RETURN is never executed";
                 self.sink.push(
                     Diagnostic::new(Code::Unreachable, head(next), message)
@@ -431,6 +431,15 @@ impl<'a> Checker<'a, '_> {
 
     fn add(&mut self, kind: ExprKind, span: Span) -> Value {
         Value::Typed(self.arena.add(kind, span))
+    }
+}
+
+/// Whether it does something when its turn comes.
+fn is_executed(stmt: &ast::Stmt) -> bool {
+    match &stmt.kind {
+        ast::StmtKind::Header(_) | ast::StmtKind::Define(_) | ast::StmtKind::Broken { .. } => false,
+        ast::StmtKind::If { arms, .. } => arms[0].cond.kind != ast::ExprKind::Broken,
+        _ => true,
     }
 }
 

@@ -139,7 +139,7 @@ codes! {
         wrong "PRINT(\"queue is empty);" right "PRINT(\"queue is empty\");"
     BadEscape "E0008" "bad-escape" "a string holds an unknown escape"
         "After a backslash stands one of `\\ \" n r t`. A backslash itself is written twice."
-        wrong "PRINT(\"50\\%\");" right "PRINT(\"50%%\");"
+        wrong "PRINT(\"a\\b\");" right "PRINT(\"a\\\\b\");"
     StringTooLong "E0009" "string-too-long" "a string has more than 255 bytes"
         "Formats of PRINT are limited to 255 bytes, counted after escapes are resolved. Print in several statements."
         wrong "PRINT(\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\");"

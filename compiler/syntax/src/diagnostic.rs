@@ -1,15 +1,12 @@
 //! All mistakes of a file, each with its place and its source line.
 //!
-//! A [`Diagnostic`] is data; [`render`] shows it as rustc would (the
-//! `annotate-snippets` crate). Lists are bounded: what exceeds the limit is
-//! counted and told in one last line.
+//! A [`Diagnostic`] is data; `render.rs` shows it. Lists are bounded: what exceeds
+//! the limit is counted and told in one last line.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use progmp_ir::Span;
 
 use crate::codes::Code;
 use crate::limits;
-use crate::source::SourceFile;
 
 /// How grave it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,65 +109,4 @@ impl Sink {
         }
         list
     }
-}
-
-/// The diagnostics as text for a terminal, with the source lines they refer to.
-/// `color` adds ANSI escapes.
-pub fn render(diagnostics: &[Diagnostic], file: &SourceFile, color: bool) -> String {
-    let renderer = if color {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    let mut out = String::new();
-    for diagnostic in diagnostics {
-        out.push_str(&renderer.render(&report(diagnostic, file)));
-        out.push_str("\n\n");
-    }
-    out
-}
-
-fn report<'a>(diagnostic: &'a Diagnostic, file: &'a SourceFile) -> Vec<Group<'a>> {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
-    let title = level
-        .primary_title(&*diagnostic.message)
-        .id(diagnostic.code.id());
-    if diagnostic.code == Code::TooManyMistakes {
-        return vec![title.elements(None::<annotate_snippets::Message<'_>>)];
-    }
-    let (text, path) = match &diagnostic.argument {
-        Some(text) => (&**text, "--require"),
-        None => (&*file.text, &*file.name),
-    };
-    let mut snippet = Snippet::source(text)
-        .path(path)
-        .annotation(AnnotationKind::Primary.span(clip(diagnostic.span, text)));
-    for (span, label) in &diagnostic.labels {
-        snippet = snippet.annotation(
-            AnnotationKind::Context
-                .span(clip(*span, text))
-                .label(&**label),
-        );
-    }
-    let help = diagnostic
-        .help
-        .iter()
-        .map(|text| Level::HELP.message(&**text));
-    vec![title.element(snippet).elements(help)]
-}
-
-/// The span as a range that lies in the text, on character boundaries.
-fn clip(span: Span, text: &str) -> std::ops::Range<usize> {
-    let boundary = |at: u32| {
-        let mut at = (at as usize).min(text.len());
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        at
-    };
-    let (start, end) = (boundary(span.start), boundary(span.end));
-    start..end.max(start)
 }

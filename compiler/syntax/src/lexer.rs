@@ -221,6 +221,8 @@ pub(crate) fn lex<'s>(text: &'s str, offset: u32, mode: Mode, sink: &mut Sink) -
     let mut lexer = Raw::lexer(&text[mark..]);
     let at = |byte: usize| offset + small(mark + byte);
     let mut stray: Option<Span> = None;
+    // A string without end has been reported in this statement.
+    let mut open_string = false;
     while let Some(raw) = lexer.next() {
         if let Ok(Raw::OpenString) = raw {
             let rest = lexer.remainder();
@@ -269,12 +271,36 @@ pub(crate) fn lex<'s>(text: &'s str, offset: u32, mode: Mode, sink: &mut Sink) -
                 });
                 continue;
             }
+            // A string over several lines: this is the quote that was to close it.
+            Raw::OpenString if open_string => Tok::Error,
             other => token(other, slice, span, mode, sink),
         };
+        if raw == Raw::OpenString {
+            open_string = !open_string;
+        } else if separates(tok) {
+            open_string = false;
+        }
         out.tokens.push(Token { tok, span });
     }
     report_stray(stray, text, offset, sink);
     out
+}
+
+/// Whether it stands between two statements.
+const fn separates(tok: Tok<'_>) -> bool {
+    matches!(
+        tok,
+        Tok::Semicolon
+            | Tok::OpenBrace
+            | Tok::CloseBrace
+            | Tok::Drop
+            | Tok::Foreach
+            | Tok::If
+            | Tok::Print
+            | Tok::Return
+            | Tok::Set
+            | Tok::Var
+    )
 }
 
 /// Offsets fit: a file is at most 1 MiB.

@@ -12,11 +12,15 @@ pub mod limits;
 mod check;
 mod diagnostic;
 mod erase;
+mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod lexer;
 mod lower;
 mod nesting;
 mod node;
 mod parser;
+mod render;
 mod require;
 mod source;
 mod suggest;
@@ -28,8 +32,10 @@ mod grammar {
 }
 
 pub use codes::Code;
-pub use diagnostic::{Diagnostic, Severity, render};
+pub use diagnostic::{Diagnostic, Severity};
+pub use format::format;
 pub use progmp_ir::{Program, Span};
+pub use render::render;
 pub use source::{Position, SourceFile};
 
 use ast::{Stmt, StmtKind};

@@ -86,6 +86,15 @@ fn body(tokens: &[Token<'_>], build: &Build) -> Result<Vec<Stmt>, Failure> {
     parsed.map_err(|error: ParseError<u32, Tok<'_>, Infallible>| Failure::new(error, tokens))
 }
 
+/// What the grammar says to a piece.
+enum Fit<'s> {
+    Right,
+    /// One token was missing, which has been reported; here it is added.
+    Mended(Vec<Token<'s>>),
+    /// Reported.
+    Wrong,
+}
+
 /// The file, cut into pieces.
 struct Pieces<'a, 's> {
     lexed: &'a Lexed<'s>,
@@ -166,7 +175,8 @@ impl<'s> Pieces<'_, 's> {
             | Tok::Scheduler => true,
             Tok::If => previous.tok != Tok::Else,
             Tok::Var => {
-                !(previous.tok == Tok::OpenParen && at >= 2 && tokens[at - 2].tok == Tok::Foreach)
+                let before = tokens[self.start..at].iter().map(|token| token.tok);
+                !before.clone().eq([Tok::Foreach]) && !before.eq([Tok::Foreach, Tok::OpenParen])
             }
             Tok::Define => matches!(tokens.get(at + 1), Some(next) if next.tok.may_be_name()),
             // Two operands side by side, on two lines: a `;` is missing between them.
@@ -190,10 +200,10 @@ impl<'s> Pieces<'_, 's> {
         let after_if = std::mem::take(&mut self.after_if);
         self.start = end;
         let is_else = piece[0].tok == Tok::Else;
-        if self.fits(piece, &[], is_else, after_if, end) {
-            self.tokens.extend_from_slice(piece);
-        } else {
-            self.replace(piece);
+        match self.fit(piece, &[], is_else, after_if, end) {
+            Fit::Right => self.tokens.extend_from_slice(piece),
+            Fit::Mended(mended) => self.tokens.extend(mended),
+            Fit::Wrong => self.replace(piece),
         }
     }
 
@@ -205,33 +215,36 @@ impl<'s> Pieces<'_, 's> {
         let block = [Tok::OpenBrace, Tok::CloseBrace].map(|tok| Token { tok, span: here });
         let first = piece.first().map(|token| token.tok);
         let is_else = first == Some(Tok::Else);
-        if self.fits(piece, &block, is_else, after_if, brace) {
-            self.tokens.extend_from_slice(piece);
-            return match first {
-                Some(Tok::If) => true,
-                Some(Tok::Else) => piece.len() > 1,
-                _ => false,
-            };
+        match self.fit(piece, &block, is_else, after_if, brace) {
+            Fit::Right => self.tokens.extend_from_slice(piece),
+            Fit::Mended(mended) => self.tokens.extend(mended),
+            Fit::Wrong => {
+                self.replace(piece);
+                self.tokens.push(Token {
+                    tok: Tok::BrokenHead,
+                    span: piece.first().map_or(here, |first| first.span),
+                });
+                return true;
+            }
         }
-        self.replace(piece);
-        self.tokens.push(Token {
-            tok: Tok::BrokenHead,
-            span: piece.first().map_or(here, |first| first.span),
-        });
-        true
+        match first {
+            Some(Tok::If) => true,
+            Some(Tok::Else) => piece.len() > 1,
+            _ => false,
+        }
     }
 
     /// Whether the grammar takes the piece, completed by `block`; if not, says why.
-    fn fits(
+    fn fit(
         &mut self,
         piece: &[Token<'s>],
         block: &[Token<'s>],
         is_else: bool,
         after_if: bool,
         next: usize,
-    ) -> bool {
+    ) -> Fit<'s> {
         if piece.iter().any(|token| token.tok == Tok::Error) {
-            return false;
+            return Fit::Wrong;
         }
         if is_else && !after_if {
             self.sink.push(
@@ -242,7 +255,7 @@ impl<'s> Pieces<'_, 's> {
                 )
                 .help("ELSE follows the `}` of an IF directly"),
             );
-            return false;
+            return Fit::Wrong;
         }
         let at = piece.first().or(block.first()).map(|token| token.span);
         let place = at.map_or(Span::default(), |span| Span::new(span.start, span.start));
@@ -262,15 +275,35 @@ impl<'s> Pieces<'_, 's> {
         completed.extend_from_slice(piece);
         completed.extend_from_slice(block);
         let Err(mut failure) = body(&completed, &Build::default()) else {
-            return true;
+            return Fit::Right;
         };
-        let cut_off = self.lexed.cut && next == self.lexed.tokens.len();
-        if !cut_off {
-            failure.at -= added;
-            let next = self.lexed.tokens.get(next);
-            report(&failure, piece, next, self.sink);
+        if self.lexed.cut && next == self.lexed.tokens.len() {
+            return Fit::Wrong;
         }
-        false
+        let at = failure.at;
+        failure.at -= added;
+        let next = self.lexed.tokens.get(next);
+        let missing = match report(&failure, piece, next, self.sink) {
+            Code::MissingSemicolon => Tok::Semicolon,
+            Code::UnclosedParenthesis => Tok::CloseParen,
+            _ => return Fit::Wrong,
+        };
+        // With what is missing, the rest of the piece can be checked.
+        let before = completed[at - 1].span.end;
+        completed.insert(
+            at,
+            Token {
+                tok: missing,
+                span: Span::new(before, before),
+            },
+        );
+        match body(&completed, &Build::default()) {
+            Ok(_) => {
+                completed.truncate(completed.len() - block.len());
+                Fit::Mended(completed.split_off(added))
+            }
+            Err(_) => Fit::Wrong,
+        }
     }
 
     fn replace(&mut self, piece: &[Token<'s>]) {

@@ -62,18 +62,21 @@ impl Failure {
     }
 }
 
-/// Reports that the grammar refuses `piece`, which ends before `next` (`None`: the end of the text).
+/// Reports that the grammar refuses `piece`, which ends before `next` (`None`: the end of the
+/// text), and returns what kind of mistake it is.
 pub(crate) fn report(
     failure: &Failure,
     piece: &[Token<'_>],
     next: Option<&Token<'_>>,
     sink: &mut Sink,
-) {
-    if sink.is_full() {
-        // It would only be counted.
-        sink.push(Diagnostic::new(Code::UnexpectedToken, Span::default(), ""));
-        return;
-    }
+) -> Code {
+    let diagnostic = diagnose(failure, piece, next);
+    let code = diagnostic.code;
+    sink.push(diagnostic);
+    code
+}
+
+fn diagnose(failure: &Failure, piece: &[Token<'_>], next: Option<&Token<'_>>) -> Diagnostic {
     let inside = piece.get(failure.at);
     let found = inside.or(next);
     let previous = failure.at.checked_sub(1).and_then(|at| piece.get(at));
@@ -88,21 +91,19 @@ pub(crate) fn report(
         if let Some(open) = innermost_open(&piece[..failure.at.min(piece.len())]) {
             let diagnostic = Diagnostic::new(Code::UnclosedParenthesis, gap, "a `)` is missing")
                 .label(open, "this `(` is open");
-            sink.push(with_hints(diagnostic, failure, piece, found));
-            return;
+            return with_hints(diagnostic, failure, piece, found);
         }
     }
-    if inside.is_none() && failure.takes(";") {
+    let block = found.is_some_and(|token| token.tok == Tok::OpenBrace);
+    if inside.is_none() && !block && failure.takes(";") {
         let diagnostic = Diagnostic::new(Code::MissingSemicolon, gap, "a `;` is missing");
-        sink.push(with_hints(diagnostic, failure, piece, found));
-        return;
+        return with_hints(diagnostic, failure, piece, found);
     }
     let name_wanted = failure.takes("NAME") && !failure.takes("NUMBER");
     if let (true, Some(token)) = (name_wanted, inside) {
         if let Some(keyword) = token.tok.keyword() {
             let message = format!("the keyword `{keyword}` cannot be a name");
-            sink.push(Diagnostic::new(Code::KeywordAsName, token.span, message));
-            return;
+            return Diagnostic::new(Code::KeywordAsName, token.span, message);
         }
     }
     let message = format!(
@@ -112,7 +113,7 @@ pub(crate) fn report(
     );
     let span = found.map_or(gap, |token| token.span);
     let diagnostic = Diagnostic::new(Code::UnexpectedToken, span, message);
-    sink.push(with_hints(diagnostic, failure, piece, found));
+    with_hints(diagnostic, failure, piece, found)
 }
 
 fn innermost_open(piece: &[Token<'_>]) -> Option<Span> {

@@ -102,7 +102,16 @@ impl<'a> Checker<'a, '_> {
         span: Span,
     ) -> Value {
         if self.is_effect(name) {
-            self.arguments_of_broken(args);
+            for arg in args.into_iter().flatten() {
+                match arg {
+                    // The POP would be right if the PUSH were.
+                    Arg::Expr(expr) if self.pop(expr).is_some() => {}
+                    Arg::Expr(expr) => {
+                        self.expr(expr);
+                    }
+                    Arg::Lambda(_) => {}
+                }
+            }
             return Value::Broken;
         }
         let text = &*name.text;

@@ -173,7 +173,7 @@ impl<'a> Scopes<'a> {
     }
 
     /// Declares a variable or parameter in the innermost frame, or says why it cannot be.
-    pub(crate) fn declare(&mut self, name: &'a Name, binding: Binding, sink: &mut Sink) {
+    pub(crate) fn declare(&mut self, name: &'a Name, mut binding: Binding, sink: &mut Sink) {
         let text = &*name.text;
         if let Some(alias) = self.aliases.get(text) {
             let message = format!("`{text}` is an alias and cannot name anything else");
@@ -182,9 +182,8 @@ impl<'a> Scopes<'a> {
                     .label(alias.span, "the alias")
                     .help("an alias is looked up before variables, so this one could never be read"),
             );
-            return;
-        }
-        if let Some(global) = Global::named(text) {
+            binding = Binding::Broken;
+        } else if let Some(global) = Global::named(text) {
             let what = match global {
                 Global::Register(_) => "a register",
                 _ => "built in",
@@ -194,7 +193,7 @@ impl<'a> Scopes<'a> {
                 Diagnostic::new(Code::NeverReadable, name.span, message)
                     .help("it is looked up before variables, so this one could never be read"),
             );
-            return;
+            binding = Binding::Broken;
         }
         let depth = self.frames.len();
         let stack = self.entries.entry(text).or_default();
