@@ -128,7 +128,11 @@ pub(crate) fn top_level(files: &[String]) -> Vec<String> {
 /// Each Rust file directly in `tests/` is a test that the manifest there names; none is found by itself.
 pub(crate) fn test_targets(files: &[String], manifest: &str) -> Vec<String> {
     let tests = files.iter().filter_map(|path| path.strip_prefix("tests/"));
-    let tests = tests.filter(|name| !name.contains('/') && name.ends_with(".rs"));
+    let is_test = |name: &str| {
+        name.split_once('.')
+            .is_some_and(|(stem, end)| end == "rs" && !stem.contains('/'))
+    };
+    let tests = tests.filter(|name| is_test(name));
     let unnamed = tests.filter(|name| !manifest.contains(&format!("path = \"{name}\"")));
     unnamed
         .map(|name| format!("tests/{name}: no [[test]] of tests/Cargo.toml, so it never runs"))
