@@ -1,3 +1,37 @@
-//! x
+//! Proofs about schedulers: three questions, one answer.
+//!
+//! In: a [`progmp_ir::Program`]. Out: a [`Report`] of verdicts, each proved,
+//! refuted with a replayed counterexample, or unknown. Neither the optimiser
+//! nor the code generator is trusted here, nor is anything read of them.
+
+mod ask;
+mod bounded;
+mod check;
+mod concrete;
+mod conservation;
+mod engine;
+mod equivalence;
+mod export;
+mod goal;
+mod judge;
+mod model;
+mod obligation;
+mod property;
+mod replay;
+mod report;
+mod rotation;
+mod summary;
+mod symbolic;
+mod termination;
+mod unbounded;
+mod witness;
 
 pub mod smt;
+
+pub use check::prove;
+pub use engine::Options;
+pub use equivalence::{Equivalence, equivalent};
+pub use export::export;
+pub use property::{Level, Property};
+pub use replay::{Replayed, replay};
+pub use report::{Counterexample, Effort, Finding, Judgement, Report, Scenario, Size, Verdict};

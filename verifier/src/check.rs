@@ -1,0 +1,111 @@
+//! One check of one scheduler, property by property.
+
+use progmp_ir::{Program, RequirementKind, SchedState};
+
+use crate::concrete::shows;
+use crate::concrete::shrink;
+use crate::conservation;
+use crate::engine::{Engine, Options};
+use crate::goal::Goal;
+use crate::obligation::finding;
+use crate::property::Property;
+use crate::report::{Counterexample, Finding, Report, Scenario, Size, Verdict};
+
+/// Judges every property of the gate, those reported, and those that the program requires.
+///
+/// `progress` is told each property before work on it begins.
+///
+/// # Panics
+/// If a counterexample does not replay, or a model breaks a fact that it was asked to keep:
+/// our mistakes, never the scheduler's.
+pub fn prove(program: &Program, options: &Options, progress: &mut dyn FnMut(Property)) -> Report {
+    check_all(&mut Engine::new(program, *options), progress)
+}
+
+/// The same with an engine that the caller keeps.
+pub(crate) fn check_all(engine: &mut Engine<'_>, progress: &mut dyn FnMut(Property)) -> Report {
+    let program = engine.program;
+    let mut findings = Vec::new();
+    progress(Property::PoppedPacketIsScheduled);
+    let popped = engine.popped_packets();
+    progress(Property::DropIsLicensed);
+    let dropped = engine.drops();
+    progress(Property::PacketsAreConserved);
+    let conserved = conservation::conserved(&popped, &dropped);
+    findings.extend(popped);
+    findings.extend(dropped);
+    findings.push(conserved);
+    findings.push(finding(
+        Property::SubflowIsLive,
+        Verdict::proved(),
+        "by typing: a reference comes from this execution's SUBFLOWS and nothing outlives it",
+    ));
+    progress(Property::NullIsNotUsed);
+    let [used, masked, skipped] = engine.nulls();
+    findings.extend(used);
+    findings.push(finding(
+        Property::LoopsTerminate,
+        Verdict::proved(),
+        "every FOREACH iterates over a snapshot: its ranking is the number of elements left",
+    ));
+    progress(Property::TriggerTerminates);
+    findings.extend(engine.triggers());
+    progress(Property::NullIsMasked);
+    findings.extend(masked);
+    progress(Property::NoDeadEffect);
+    findings.extend(engine.dead_effects());
+    progress(Property::ReinjectionsAreServed);
+    findings.extend(engine.reinjections());
+    progress(Property::DivisionIsDefined);
+    for list in engine.arithmetic() {
+        findings.extend(list);
+    }
+    progress(Property::NoDuplicatePush);
+    findings.extend(engine.duplicates());
+    findings.extend(skipped);
+    for requirement in &program.requirements {
+        if requirement.kind != RequirementKind::AnySize {
+            findings.extend(engine.required(requirement));
+        }
+    }
+    let effort = engine.effort();
+    Report { findings, effort }
+}
+
+impl Engine<'_> {
+    /// A small, ordinary state in which one execution shows the goal, as a counterexample.
+    pub(crate) fn example(
+        &self,
+        property: Property,
+        goal: Goal,
+        state: SchedState,
+    ) -> Counterexample {
+        let program = self.program;
+        let state = shrink(state, &|candidate| shows(program, candidate, goal));
+        assert!(
+            shows(program, &state, goal),
+            "{property}: a counterexample does not replay"
+        );
+        Counterexample {
+            schema: 1,
+            property: property.name().to_owned(),
+            requirement: String::new(),
+            line: 0,
+            column: 0,
+            scenario: Scenario::Execution,
+            state,
+            seeds: Vec::new(),
+            subflow: None,
+        }
+    }
+}
+
+/// The size for which all of these are proved, or what stands in the way.
+pub(crate) fn all_proved(findings: &[Finding]) -> Result<Size, &Verdict> {
+    findings
+        .iter()
+        .try_fold(Size::Any, |size, this| match &this.verdict {
+            Verdict::Proved { size: here, .. } => Ok(size.min(*here)),
+            other => Err(other),
+        })
+}

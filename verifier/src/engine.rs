@@ -1,0 +1,488 @@
+//! Asking a goal: small bounded searches for a violation, the proof for any
+//! size, then larger searches.
+//!
+//! The order matters: on a false goal the quantified search runs to its limit
+//! while the bounded one answers in a millisecond, and on a true one it is the
+//! other way round. What a search finds is replayed by the interpreter before
+//! anybody sees it.
+
+use std::collections::BTreeMap;
+
+use progmp_ir::{Domain, Needs, Program, SchedState, State};
+
+use crate::bounded::Bounded;
+use crate::concrete::{seed_that_shows, shows};
+use crate::goal::Goal;
+use crate::judge::{Judge, Run};
+use crate::model::state_of;
+use crate::report::{Effort, Size};
+use crate::smt::{Answer, Limits, Node, Profile, Solver, Term, Terms};
+use crate::unbounded::{Arithmetic, Unbounded};
+
+/// Limits of a whole check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Z3 resource units that one query may take.
+    pub rlimit: u64,
+    /// Terms that one encoding may have.
+    pub terms: usize,
+    /// The host's fuel: consecutive executions without progress.
+    pub fuel: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            rlimit: 2_000_000,
+            terms: 4_000_000,
+            fuel: 256,
+        }
+    }
+}
+
+/// The answer to a goal that is hoped to be impossible.
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// It cannot happen, for this size.
+    Impossible(Size),
+    /// It happens here.
+    Possible(Box<SchedState>),
+    /// Not decided, and why.
+    Open(String),
+}
+
+/// Sizes tried before the proof for any size.
+const SMALL: [(usize, usize); 2] = [(1, 1), (2, 2)];
+/// … after it.
+const LARGER: [(usize, usize); 3] = [(3, 3), (5, 2), (2, 5)];
+/// The size of a bounded proof.
+const LARGEST: (usize, usize) = (Size::ACCEPTED.0 as usize, Size::ACCEPTED.1 as usize);
+
+/// One encoding of one program with its solver.
+pub(crate) struct Side<D: Domain> {
+    pub(crate) domain: D,
+    pub(crate) runs: Vec<Run<D>>,
+    solver: Solver,
+    asserted: usize,
+}
+
+/// What an encoding offers to [`Side`].
+pub(crate) trait Encoding: Judge<Bool = Term, Int = Term> {
+    fn terms(&mut self) -> &mut Terms;
+    fn facts(&self) -> &[Term];
+    fn start(&mut self) -> State<Self>;
+    fn run(&mut self, program: &Program, before: State<Self>) -> Run<Self>;
+}
+
+impl Encoding for Bounded {
+    fn terms(&mut self) -> &mut Terms {
+        &mut self.terms
+    }
+    fn facts(&self) -> &[Term] {
+        &self.facts
+    }
+    fn start(&mut self) -> State<Self> {
+        self.initial()
+    }
+    fn run(&mut self, program: &Program, before: State<Self>) -> Run<Self> {
+        self.execute(program, before)
+    }
+}
+
+impl Encoding for Unbounded {
+    fn terms(&mut self) -> &mut Terms {
+        &mut self.terms
+    }
+    fn facts(&self) -> &[Term] {
+        &self.axioms
+    }
+    fn start(&mut self) -> State<Self> {
+        self.initial()
+    }
+    fn run(&mut self, program: &Program, before: State<Self>) -> Run<Self> {
+        self.execute(program, before)
+    }
+}
+
+impl<D: Encoding> Side<D> {
+    pub(crate) fn new(mut domain: D, profile: Profile, options: Options) -> Self {
+        domain.terms().set_budget(options.terms);
+        let solver = Solver::new(
+            profile,
+            Limits {
+                rlimit: options.rlimit,
+            },
+        );
+        Self {
+            domain,
+            runs: Vec::new(),
+            solver,
+            asserted: 0,
+        }
+    }
+
+    /// At least `count` consecutive executions without progress between them: registers and USER
+    /// values go on, everything else stays.
+    pub(crate) fn runs(&mut self, program: &Program, count: usize) -> &[Run<D>] {
+        while self.runs.len() < count {
+            let mut before = self.domain.start();
+            if let Some(last) = self.runs.last() {
+                before.registers = last.after.registers.clone();
+                before.users = last.after.users.clone();
+            }
+            let run = self.domain.run(program, before);
+            self.runs.push(run);
+        }
+        &self.runs
+    }
+
+    /// Builds a goal as a formula.
+    pub(crate) fn formula(&mut self, program: &Program, goal: Goal) -> Term {
+        self.runs(program, goal.executions());
+        goal.build(&mut self.domain, program, &self.runs)
+    }
+
+    /// Whether the formulas have a model together; the solver keeps it until the next question.
+    pub(crate) fn check(&mut self, formulas: &[Term]) -> Answer {
+        if self.domain.terms().exhausted() {
+            return Answer::Unknown(Answer::TERMS.to_owned());
+        }
+        let facts = self.domain.facts().len();
+        for i in self.asserted..facts {
+            let fact = self.domain.facts()[i];
+            self.solver.assert(self.domain.terms(), fact);
+        }
+        self.asserted = facts;
+        let never = |domain: &mut D, f: &Term| domain.terms().node(*f) == Node::Bool(false);
+        if formulas.iter().any(|f| never(&mut self.domain, f)) {
+            return Answer::Unsat;
+        }
+        self.solver.push();
+        for &formula in formulas {
+            self.solver.assert(self.domain.terms(), formula);
+        }
+        let answer = self.solver.check(self.domain.terms());
+        if answer != Answer::Sat {
+            self.solver.pop();
+        }
+        answer
+    }
+
+    /// Ends the use of the model of a satisfiable [`Side::check`].
+    pub(crate) fn done(&mut self) {
+        self.solver.pop();
+    }
+
+    pub(crate) fn solver(&mut self) -> (&mut D, &mut Solver) {
+        (&mut self.domain, &mut self.solver)
+    }
+}
+
+/// What a search at one size found.
+pub(crate) enum Found {
+    /// A state, replayed.
+    State(Box<SchedState>),
+    /// Nothing, and there is nothing at this size.
+    Nothing,
+    /// Nothing, for want of a resource or of a seed.
+    Open(String),
+}
+
+/// All encodings of one program.
+pub(crate) struct Engine<'p> {
+    pub(crate) program: &'p Program,
+    pub(crate) needs: Needs,
+    pub(crate) options: Options,
+    pub(crate) effort: Effort,
+    proofs: [Option<Box<Side<Unbounded>>>; 2],
+    searches: BTreeMap<(usize, usize), Side<Bounded>>,
+    /// Formulas proved unsatisfiable, for export.
+    pub(crate) proved: Vec<(String, Arithmetic, Term)>,
+}
+
+impl<'p> Engine<'p> {
+    pub(crate) fn new(program: &'p Program, options: Options) -> Self {
+        Self {
+            program,
+            needs: Needs::of(program),
+            options,
+            effort: Effort::default(),
+            proofs: [None, None],
+            searches: BTreeMap::new(),
+            proved: Vec::new(),
+        }
+    }
+
+    /// What was spent.
+    pub(crate) fn effort(&mut self) -> Effort {
+        let mut effort = self.effort;
+        for side in self.proofs.iter_mut().flatten() {
+            effort.terms += side.domain.terms.len() as u64;
+            effort.rlimit += side.solver.rlimit_used();
+        }
+        for side in self.searches.values_mut() {
+            effort.terms += side.domain.terms.len() as u64;
+            effort.rlimit += side.solver.rlimit_used();
+        }
+        effort
+    }
+
+    /// The bounded encoding of this size.
+    pub(crate) fn bounded(&mut self, size: (usize, usize)) -> &mut Side<Bounded> {
+        let options = self.options;
+        self.searches
+            .entry(size)
+            .or_insert_with(|| Side::new(Bounded::new(size.0, size.1), Profile::Search, options))
+    }
+
+    /// The unbounded encoding.
+    pub(crate) fn unbounded(&mut self, arithmetic: Arithmetic) -> &mut Side<Unbounded> {
+        let (program, options) = (self.program, self.options);
+        self.proofs[arithmetic as usize].get_or_insert_with(|| {
+            let domain = Unbounded::new(program, arithmetic);
+            let mut side = Side::new(domain, Profile::Proof, options);
+            side.runs(program, 1);
+            Box::new(side)
+        })
+    }
+
+    /// Whether exact words could decide what abstract arithmetic could not.
+    pub(crate) fn has_hard_arithmetic(&self) -> bool {
+        use progmp_ir::{ArithOp, ExprKind, SubflowInt};
+        self.program.exprs.iter().any(|e| {
+            matches!(
+                e.kind,
+                ExprKind::Arith(ArithOp::Mul | ArithOp::Div | ArithOp::Rem, ..)
+                    | ExprKind::SubflowInt(SubflowInt::RttMs, _)
+            )
+        })
+    }
+
+    /// Looks for a state of at most this size, and replays what it finds.
+    pub(crate) fn search_at(&mut self, goal: Goal, size: (usize, usize)) -> Found {
+        self.effort.searches += 1;
+        let program = self.program;
+        let side = self.bounded(size);
+        let formula = side.formula(program, goal);
+        match side.check(&[formula]) {
+            Answer::Unsat => Found::Nothing,
+            Answer::Unknown(why) => Found::Open(why),
+            Answer::Sat => {
+                let (domain, solver) = side.solver();
+                let (mut state, hints) = state_of(domain, solver);
+                side.done();
+                if !self.needs.uses_random() {
+                    assert!(
+                        shows(program, &state, goal),
+                        "a model of {goal:?} does not replay: {state:?}"
+                    );
+                    return Found::State(Box::new(state));
+                }
+                match seed_that_shows(program, &state, goal, &hints) {
+                    Some(seed) => {
+                        state.seed = seed;
+                        Found::State(Box::new(state))
+                    }
+                    None => Found::Open("no seed of RANDOM was found".to_owned()),
+                }
+            }
+        }
+    }
+
+    /// Whether this size allows the goal, without a replay. Only a hint.
+    pub(crate) fn allows(&mut self, goal: Goal, size: (usize, usize)) -> bool {
+        self.effort.searches += 1;
+        let program = self.program;
+        let side = self.bounded(size);
+        let formula = side.formula(program, goal);
+        let sat = side.check(&[formula]) == Answer::Sat;
+        if sat {
+            side.done();
+        }
+        sat
+    }
+
+    /// Whether this size allows the first goal without the second. Only a hint.
+    pub(crate) fn allows_but(&mut self, goal: Goal, not: Goal, size: (usize, usize)) -> bool {
+        self.effort.searches += 1;
+        let program = self.program;
+        let side = self.bounded(size);
+        let formula = side.formula(program, goal);
+        let other = side.formula(program, not);
+        let other = side.domain.terms.not(other);
+        let sat = side.check(&[formula, other]) == Answer::Sat;
+        if sat {
+            side.done();
+        }
+        sat
+    }
+
+    /// Up to `count` states that meet the goal and differ in registers or USER values.
+    pub(crate) fn several(
+        &mut self,
+        goal: Goal,
+        size: (usize, usize),
+        count: usize,
+    ) -> Vec<SchedState> {
+        let program = self.program;
+        let mut found: Vec<SchedState> = Vec::new();
+        let side = self.bounded(size);
+        let formula = side.formula(program, goal);
+        let mut formulas = vec![formula];
+        while found.len() < count {
+            if side.check(&formulas) != Answer::Sat {
+                break;
+            }
+            let (domain, solver) = side.solver();
+            let (state, _) = state_of(domain, solver);
+            side.done();
+            let others = side.domain.differs_from(&state);
+            formulas.push(others);
+            found.push(state);
+        }
+        self.effort.searches += u32::try_from(found.len()).unwrap_or(u32::MAX) + 1;
+        found
+    }
+
+    /// Whether in these surroundings every execution changes registers or USER values and does
+    /// nothing else, whatever those hold.
+    pub(crate) fn never_settles(&mut self, state: &SchedState, size: (usize, usize)) -> bool {
+        self.effort.searches += 1;
+        let program = self.program;
+        let goal = Goal::KeepsChanging {
+            executions: 1,
+            case: None,
+        };
+        let side = self.bounded(size);
+        let changes = side.formula(program, goal);
+        let mut formulas = side.domain.frozen(state);
+        formulas.push(side.domain.terms.not(changes));
+        let answer = side.check(&formulas);
+        if answer == Answer::Sat {
+            side.done();
+        }
+        answer == Answer::Unsat
+    }
+
+    /// Looks for a state, size by size.
+    pub(crate) fn search(&mut self, goal: Goal, sizes: &[(usize, usize)]) -> Found {
+        let mut open = None;
+        for &size in sizes {
+            match self.search_at(goal, size) {
+                Found::Nothing => {}
+                Found::Open(why) => open = Some(why),
+                Found::State(state) => return Found::State(self.smaller(goal, size, state)),
+            }
+        }
+        open.map_or(Found::Nothing, Found::Open)
+    }
+
+    /// Fewest subflows first, then fewest packets.
+    fn smaller(
+        &mut self,
+        goal: Goal,
+        (subflows, packets): (usize, usize),
+        state: Box<SchedState>,
+    ) -> Box<SchedState> {
+        let (most_subflows, most_packets) = (
+            state.subflows.len().min(subflows),
+            state.packets.len().min(packets),
+        );
+        for n in 0..=most_subflows.min(4) {
+            for m in 0..=packets.min(4) {
+                if (n, m) >= (most_subflows, most_packets) {
+                    return state;
+                }
+                if let Found::State(smaller) = self.search_at(goal, (n, m)) {
+                    return smaller;
+                }
+            }
+        }
+        state
+    }
+
+    /// Tries to show that a goal is impossible at any size.
+    pub(crate) fn impossible(&mut self, goal: Goal) -> Result<(), String> {
+        self.refute(&format!("{goal:?}"), |side, program| {
+            side.formula(program, goal)
+        })
+    }
+
+    /// Tries to show that a formula over the unbounded encoding has no model.
+    pub(crate) fn refute(
+        &mut self,
+        name: &str,
+        formula: impl Fn(&mut Side<Unbounded>, &Program) -> Term,
+    ) -> Result<(), String> {
+        let mut reason = String::new();
+        for arithmetic in [Arithmetic::Abstract, Arithmetic::Exact] {
+            if arithmetic == Arithmetic::Exact && !self.has_hard_arithmetic() {
+                break;
+            }
+            self.effort.proofs += 1;
+            let program = self.program;
+            let side = self.unbounded(arithmetic);
+            let goal = formula(side, program);
+            match side.check(&[goal]) {
+                Answer::Unsat => {
+                    self.proved.push((name.to_owned(), arithmetic, goal));
+                    return Ok(());
+                }
+                Answer::Sat => {
+                    side.done();
+                    reason = "the encoding for any size allows it".to_owned();
+                }
+                Answer::Unknown(why) => reason = why,
+            }
+        }
+        Err(reason)
+    }
+
+    /// Decides whether a violation can happen.
+    pub(crate) fn decide(&mut self, goal: Goal) -> Decision {
+        self.decide_up_to(goal, &SMALL)
+    }
+
+    /// Decides whether a violation can happen, with these sizes tried before the proof.
+    pub(crate) fn decide_up_to(&mut self, goal: Goal, small: &[(usize, usize)]) -> Decision {
+        if let Found::State(state) = self.search(goal, small) {
+            return Decision::Possible(state);
+        }
+        let Err(reason) = self.impossible(goal) else {
+            return Decision::Impossible(Size::Any);
+        };
+        match self.search(goal, &LARGER) {
+            Found::State(state) => return Decision::Possible(state),
+            Found::Open(why) => return Decision::Open(why),
+            Found::Nothing => {}
+        }
+        match self.search_at(goal, LARGEST) {
+            Found::State(state) => Decision::Possible(state),
+            Found::Open(why) => Decision::Open(format!("{reason}; {why} at {LARGEST:?}")),
+            Found::Nothing => Decision::Impossible(Size::UpTo {
+                subflows: Size::ACCEPTED.0,
+                packets: Size::ACCEPTED.1,
+            }),
+        }
+    }
+
+    /// Decides whether a situation can be reached.
+    pub(crate) fn reach(&mut self, goal: Goal) -> Decision {
+        if let Found::State(state) = self.search(goal, &SMALL) {
+            return Decision::Possible(state);
+        }
+        let Err(reason) = self.impossible(goal) else {
+            return Decision::Impossible(Size::Any);
+        };
+        let most = |kind| usize::try_from(self.needs.elements(kind, 16)).unwrap_or(16);
+        let wide = (
+            most(progmp_ir::Kind::Subflow).max(2),
+            most(progmp_ir::Kind::Packet).max(2),
+        );
+        match self.search(goal, &[(3, 3), wide, (5, 2), (2, 5)]) {
+            Found::State(state) => Decision::Possible(state),
+            Found::Open(why) => Decision::Open(why),
+            Found::Nothing => Decision::Open(reason),
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! Do two schedulers decide alike in every state?
+//!
+//! Both run from one state with one seed; they differ if actions (in order),
+//! registers, USER values or queues do.
+
+use progmp_ir::{
+    Action, Domain, EventKind, Execution, Program, QueueName, SchedState, execute,
+};
+
+use crate::bounded::Bounded;
+use crate::concrete::{candidate_seeds, shrink};
+use crate::engine::{Encoding, Options, Side};
+use crate::judge::{Judge, Run};
+use crate::model::state_of;
+use crate::report::Size;
+use crate::smt::{Answer, Profile, Term};
+use crate::unbounded::{Arithmetic, Unbounded};
+
+/// The answer to "do these decide alike?".
+pub enum Equivalence {
+    /// They do, for this size; `why` says why not for more.
+    Equal {
+        /// For which sizes.
+        size: Size,
+        /// Empty for any size.
+        why: String,
+    },
+    /// They do not: here, so and so.
+    Differ {
+        /// Where.
+        state: Box<SchedState>,
+        /// What the first does.
+        first: Box<Execution>,
+        /// What the second does.
+        second: Box<Execution>,
+    },
+    /// Not decided, and why.
+    Unknown(String),
+}
+
+/// Decides whether two schedulers are equivalent, execution by execution.
+///
+/// # Panics
+/// If a state that the encoding finds does not show a difference in the interpreter: our mistake.
+pub fn equivalent(a: &Program, b: &Program, options: &Options) -> Equivalence {
+    for size in [(1, 1), (2, 2)] {
+        match search(a, b, size, options) {
+            Search::Differ(state) => return differ(a, b, state),
+            Search::Equal | Search::Open(_) => {}
+        }
+    }
+    if prove(a, b, options) {
+        return Equivalence::Equal {
+            size: Size::Any,
+            why: String::new(),
+        };
+    }
+    let largest = (Size::ACCEPTED.0 as usize, Size::ACCEPTED.1 as usize);
+    for size in [(3, 3), (5, 2), (2, 5), largest] {
+        match search(a, b, size, options) {
+            Search::Differ(state) => return differ(a, b, state),
+            Search::Open(why) => return Equivalence::Unknown(format!("{why} at {size:?}")),
+            Search::Equal => {}
+        }
+    }
+    Equivalence::Equal {
+        size: Size::UpTo {
+            subflows: Size::ACCEPTED.0,
+            packets: Size::ACCEPTED.1,
+        },
+        why: "the encoding for any size does not show it".to_owned(),
+    }
+}
+
+fn differ(a: &Program, b: &Program, state: SchedState) -> Equivalence {
+    let state = shrink(state, &|candidate| differs_in(a, b, candidate));
+    Equivalence::Differ {
+        first: Box::new(execute(a, &state)),
+        second: Box::new(execute(b, &state)),
+        state: Box::new(state),
+    }
+}
+
+/// Whether the interpreter shows a difference.
+fn differs_in(a: &Program, b: &Program, state: &SchedState) -> bool {
+    let (a, b) = (execute(a, state), execute(b, state));
+    let decisions = |execution: &Execution| -> Vec<(Option<usize>, usize)> {
+        let decision = |action: &Action| match *action {
+            Action::Push {
+                subflow, packet, ..
+            } => (Some(subflow), packet),
+            Action::Drop { packet, .. } => (None, packet),
+        };
+        execution.actions.iter().map(decision).collect()
+    };
+    decisions(&a) != decisions(&b) || a.after != b.after
+}
+
+enum Search {
+    Differ(SchedState),
+    Equal,
+    Open(String),
+}
+
+fn search(a: &Program, b: &Program, size: (usize, usize), options: &Options) -> Search {
+    let mut side = Side::new(Bounded::new(size.0, size.1), Profile::Search, *options);
+    let differ = difference(&mut side.domain, a, b)
+        .expect("the bounded domain knows the order of its actions");
+    match side.check(&[differ]) {
+        Answer::Unsat => Search::Equal,
+        Answer::Unknown(why) => Search::Open(why),
+        Answer::Sat => {
+            let (domain, solver) = side.solver();
+            let (mut state, hints) = state_of(domain, solver);
+            side.done();
+            if differs_in(a, b, &state) {
+                return Search::Differ(state);
+            }
+            assert!(!hints.is_empty(), "a difference does not replay: {state:?}");
+            let seed = candidate_seeds(&state, &hints).find(|&seed| {
+                differs_in(
+                    a,
+                    b,
+                    &SchedState {
+                        seed,
+                        ..state.clone()
+                    },
+                )
+            });
+            match seed {
+                Some(seed) => {
+                    state.seed = seed;
+                    Search::Differ(state)
+                }
+                None => Search::Open("no seed of RANDOM was found".to_owned()),
+            }
+        }
+    }
+}
+
+fn prove(a: &Program, b: &Program, options: &Options) -> bool {
+    [Arithmetic::Abstract, Arithmetic::Exact]
+        .into_iter()
+        .any(|arithmetic| {
+            let mut domain = Unbounded::new(a, arithmetic);
+            domain.most_counted = domain
+                .most_counted
+                .max(Unbounded::new(b, arithmetic).most_counted);
+            let mut side = Side::new(domain, Profile::Proof, *options);
+            let Some(differ) = difference(&mut side.domain, a, b) else {
+                return false;
+            };
+            side.check(&[differ]) == Answer::Unsat
+        })
+}
+
+/// An action of a run: when, on which subflow (`None` for DROP), which packet.
+struct Decision<D: Domain> {
+    guard: D::Bool,
+    subflow: Option<D::Elem>,
+    packet: D::Elem,
+}
+
+/// Domains that can say that two runs decide differently.
+trait Compare: Encoding {
+    fn redo(&mut self);
+    fn actions_differ(&mut self, a: &Run<Self>, b: &Run<Self>) -> Option<Term>;
+    fn lists_differ(&mut self, a: &Self::List, b: &Self::List) -> Term;
+}
+
+fn difference<D: Compare>(d: &mut D, a: &Program, b: &Program) -> Option<Term> {
+    let start = d.start();
+    let first = d.run(a, start.clone());
+    // The same seed: RANDOM of one site is the same in both.
+    d.redo();
+    let second = d.run(b, start);
+    let mut cases = vec![d.users_differ(&first.after.users, &second.after.users)];
+    for (x, y) in first.after.registers.iter().zip(&second.after.registers) {
+        let same = d.equal(x, y);
+        cases.push(d.not(&same));
+    }
+    for name in QueueName::ALL {
+        let (x, y) = (first.after.queue(name), second.after.queue(name));
+        cases.push(d.lists_differ(x, y));
+    }
+    cases.push(d.actions_differ(&first, &second)?);
+    Some(d.terms().or(&cases))
+}
+
+fn decisions<D: Domain>(run: &Run<D>) -> Vec<Decision<D>> {
+    run.log
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Push {
+                subflow, packet, ..
+            } => Some(Decision {
+                guard: event.guard.clone(),
+                subflow: Some(subflow.clone()),
+                packet: packet.clone(),
+            }),
+            EventKind::Drop { packet, .. } => Some(Decision {
+                guard: event.guard.clone(),
+                subflow: None,
+                packet: packet.clone(),
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Two actions are not the same.
+fn unlike<D: Judge>(d: &mut D, a: &Decision<D>, b: &Decision<D>) -> D::Bool {
+    let packets = d.same(&a.packet, &b.packet);
+    let subflows = match (&a.subflow, &b.subflow) {
+        (Some(x), Some(y)) => d.same(x, y),
+        (None, None) => d.bool(true),
+        _ => d.bool(false),
+    };
+    let same = d.and(&packets, &subflows);
+    d.not(&same)
+}
+
+/// The sequences of actions differ, by the number of actions that happen before each.
+fn sequences_differ<D: Encoding>(d: &mut D, a: &[Decision<D>], b: &[Decision<D>]) -> Term {
+    let (zero, one) = (d.int(0), d.int(1));
+    let places = |d: &mut D, list: &[Decision<D>]| -> (Vec<Term>, Term) {
+        let mut place = zero;
+        let mut places = Vec::new();
+        for decision in list {
+            places.push(place);
+            let more = d.select(&decision.guard, &one, &zero);
+            place = d.arith(progmp_ir::ArithOp::Add, &place, &more);
+        }
+        (places, place)
+    };
+    let (places_a, total_a) = places(d, a);
+    let (places_b, total_b) = places(d, b);
+    let same = d.equal(&total_a, &total_b);
+    let mut cases = vec![d.not(&same)];
+    for (x, place_x) in a.iter().zip(&places_a) {
+        for (y, place_y) in b.iter().zip(&places_b) {
+            let together = d.equal(place_x, place_y);
+            if d.known(&together) == Some(false) {
+                continue;
+            }
+            let unlike = unlike(d, x, y);
+            cases.push(d.terms().and(&[x.guard, y.guard, together, unlike]));
+        }
+    }
+    d.terms().or(&cases)
+}
+
+impl Compare for Bounded {
+    fn redo(&mut self) {
+        self.run -= 1;
+    }
+    fn actions_differ(&mut self, a: &Run<Self>, b: &Run<Self>) -> Option<Term> {
+        let (a, b) = (decisions(a), decisions(b));
+        Some(sequences_differ(self, &a, &b))
+    }
+    fn lists_differ(&mut self, a: &Self::List, b: &Self::List) -> Term {
+        let mut cases = Vec::new();
+        for (&x, &y) in a.iter().zip(b.iter()) {
+            cases.push(self.terms.xor(x, y));
+        }
+        self.terms.or(&cases)
+    }
+}
+
+impl Compare for Unbounded {
+    fn redo(&mut self) {
+        self.run -= 1;
+        // Summaries are found by statement, and the other program has other statements.
+        self.loops.clear();
+    }
+
+    fn actions_differ(&mut self, a: &Run<Self>, b: &Run<Self>) -> Option<Term> {
+        let acts = |run: &Run<Self>| -> Vec<progmp_ir::Event<Self>> {
+            let wanted = |e: &&progmp_ir::Event<Self>| {
+                matches!(e.kind, EventKind::Push { .. } | EventKind::Drop { .. })
+            };
+            run.log.iter().filter(wanted).cloned().collect()
+        };
+        let (events_a, events_b) = (acts(a), acts(b));
+        let flat = |events: &[progmp_ir::Event<Self>]| events.iter().all(|e| e.scope.is_empty());
+        if flat(&events_a) && flat(&events_b) {
+            let (a, b) = (decisions(a), decisions(b));
+            return Some(sequences_differ(self, &a, &b));
+        }
+        // Loops: the same actions of the same loops, one by one.
+        if events_a.len() != events_b.len() {
+            return None;
+        }
+        let mut names: Vec<(Term, Term)> = Vec::new();
+        let mut cases = Vec::new();
+        for (x, y) in events_a.iter().zip(&events_b) {
+            if x.scope.len() != y.scope.len() {
+                return None;
+            }
+            for (p, q) in x.scope.iter().zip(y.scope.iter()) {
+                let known = names
+                    .iter()
+                    .find(|(from, to)| *from == q.elem || *to == p.elem);
+                match known {
+                    Some(&(from, to)) if from == q.elem && to == p.elem => {}
+                    // Actions share a loop in one program and not in the other.
+                    Some(_) => return None,
+                    None if p.kind == q.kind => names.push((q.elem, p.elem)),
+                    None => return None,
+                }
+            }
+            let guard = self.terms.substitute(y.guard, &names);
+            cases.push(self.terms.xor(x.guard, guard));
+            let (EventKind::Push { packet: p, .. } | EventKind::Drop { packet: p, .. }) = x.kind
+            else {
+                return None;
+            };
+            let (EventKind::Push { packet: q, .. } | EventKind::Drop { packet: q, .. }) = y.kind
+            else {
+                return None;
+            };
+            let q = self.terms.substitute(q, &names);
+            let same = self.terms.eq(p, q);
+            let mut same = vec![same];
+            match (&x.kind, &y.kind) {
+                (EventKind::Push { subflow: s, .. }, EventKind::Push { subflow: t, .. }) => {
+                    let t = self.terms.substitute(*t, &names);
+                    same.push(self.terms.eq(*s, t));
+                }
+                (EventKind::Drop { .. }, EventKind::Drop { .. }) => {}
+                _ => return None,
+            }
+            let same = self.terms.and(&same);
+            let unlike = self.terms.not(same);
+            cases.push(self.terms.and(&[x.guard, unlike]));
+        }
+        Some(self.terms.or(&cases))
+    }
+
+    fn lists_differ(&mut self, a: &Self::List, b: &Self::List) -> Term {
+        self.terms.xor(a.formula, b.formula)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use progmp_ir::Concrete;
+
+    use super::*;
+
+    #[test]
+    fn the_concrete_domain_has_no_order_of_its_own() {
+        let mut d = Concrete::new(SchedState::default());
+        let a = Decision::<Concrete> {
+            guard: true,
+            subflow: Some(0),
+            packet: 1,
+        };
+        let b = Decision::<Concrete> {
+            guard: true,
+            subflow: None,
+            packet: 1,
+        };
+        assert!(unlike(&mut d, &a, &b));
+        assert!(!unlike(&mut d, &a, &a));
+    }
+}

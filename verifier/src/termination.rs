@@ -1,0 +1,758 @@
+//! `trigger-terminates` and `trigger-is-short`.
+//!
+//! Within a trigger Q and RQ only lose packets, windows only fill and pairs only
+//! get sent: an execution that pops, uses a free window or sends an unsent pair
+//! makes progress, and there are finitely many of those. What remains are the
+//! executions that only move registers and USER values while everything else is
+//! frozen. They settle after k runs, or a lexicographic ranking shrinks, perhaps
+//! after a case split; or a recurrent state, or a closed set of states, refutes.
+//! Templates: specs/proofs.md, "Termination".
+
+use progmp_ir::{
+    Domain, EventKind, ExprId, ExprKind, SchedReg, SchedState, Stmt, StmtId, StmtKind,
+};
+
+use crate::concrete::shrink;
+use crate::engine::{Decision, Engine, Found};
+use crate::goal::{Case, Goal, Measure, Ranking};
+use crate::obligation::finding;
+use crate::property::Property;
+use crate::replay::{Stepper, idle_run, is_steady, makes_progress, recurrence_key};
+use crate::report::{Counterexample, Finding, Scenario, Size, Verdict};
+use crate::unbounded::Arithmetic;
+
+const MAIN: &str = "|Q|, |RQ|, free windows, unsent (packet, subflow) pairs";
+const SEARCHED: [(usize, usize); 4] = [(1, 1), (2, 1), (1, 2), (2, 2)];
+
+/// A bound on consecutive executions without progress: `fixed + per_subflow · |SUBFLOWS|`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bound {
+    fixed: u64,
+    per_subflow: u64,
+}
+
+impl Bound {
+    const fn of(fixed: u64) -> Self {
+        Self {
+            fixed,
+            per_subflow: 0,
+        }
+    }
+
+    /// So many of `self` for each of `inner`, and those of `inner` themselves.
+    fn nest(self, inner: Self) -> Self {
+        // (a + 1)(b + 1) - 1 transitions when b restarts after each step of a.
+        let fixed = (self.fixed.saturating_add(1))
+            .saturating_mul(inner.fixed.saturating_add(1))
+            .saturating_sub(1);
+        let cross = self
+            .per_subflow
+            .saturating_mul(inner.fixed.saturating_add(1));
+        let other = inner
+            .per_subflow
+            .saturating_mul(self.fixed.saturating_add(1));
+        let square = self.per_subflow.saturating_mul(inner.per_subflow);
+        // n² ≤ 32 n for the 32 subflows of the ABI's block.
+        let per_subflow = cross
+            .saturating_add(other)
+            .saturating_add(square.saturating_mul(32));
+        Self { fixed, per_subflow }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            fixed: self.fixed.max(other.fixed),
+            per_subflow: self.per_subflow.max(other.per_subflow),
+        }
+    }
+
+    /// For how many subflows it is at most `fuel`; `None` for any number.
+    const fn fits(self, fuel: u64) -> Option<u64> {
+        if self.per_subflow == 0 {
+            if self.fixed <= fuel { None } else { Some(0) }
+        } else {
+            Some(fuel.saturating_sub(self.fixed) / self.per_subflow)
+        }
+    }
+
+    fn text(self) -> String {
+        match self {
+            Self {
+                fixed: 0,
+                per_subflow: 0,
+            } => "every execution with an effect makes progress".to_owned(),
+            Self {
+                fixed,
+                per_subflow: 0,
+            } => {
+                format!("at most {fixed} consecutive executions without progress")
+            }
+            Self { fixed, per_subflow } => format!(
+                "at most {fixed} + {per_subflow}·|SUBFLOWS| consecutive executions without progress"
+            ),
+        }
+    }
+}
+
+/// Why triggers end.
+struct Proof {
+    ranking: String,
+    bound: Bound,
+    /// The measure that the bound is made of, if it is too large to run through.
+    steep: Option<Measure>,
+}
+
+enum Ending {
+    Ends(Proof),
+    /// It does not: from here, and so.
+    Never(Box<SchedState>, Vec<u64>, Scenario),
+    Open(String),
+}
+
+impl Engine<'_> {
+    /// Both findings about triggers.
+    pub(crate) fn triggers(&mut self) -> [Finding; 2] {
+        match self.ending() {
+            Ending::Ends(proof) => {
+                let ends = Finding {
+                    bound: (proof.bound.per_subflow == 0).then_some(proof.bound.fixed),
+                    ..finding(
+                        Property::TriggerTerminates,
+                        Verdict::proved(),
+                        format!("{}; {}", proof.ranking, proof.bound.text()),
+                    )
+                };
+                let short = self.is_short(&proof);
+                [ends, short]
+            }
+            Ending::Never(state, seeds, scenario) => {
+                let message = match scenario {
+                    Scenario::Cycle { length, .. } => format!(
+                        "a trigger never ends: after {length} execution{} without progress the \
+                         scheduler sees again what it saw before",
+                        if length == 1 { "" } else { "s" }
+                    ),
+                    _ => "a trigger never ends: from this state every execution changes registers \
+                          or USER values and none makes progress, whatever they hold"
+                        .to_owned(),
+                };
+                let mut ends = finding(Property::TriggerTerminates, Verdict::Refuted, message);
+                ends.help = Some(
+                    "let every effect use something up: pop the packet, test the free window \
+                     (CWND > SKBS_IN_FLIGHT + QUEUED) or SENT_ON before PUSH, and make a SET \
+                     conditional on a packet to send"
+                        .to_owned(),
+                );
+                ends.counterexample = Some(self.trigger_example(
+                    Property::TriggerTerminates,
+                    *state,
+                    seeds,
+                    scenario,
+                ));
+                let mut short = finding(
+                    Property::TriggerIsShort,
+                    Verdict::Refuted,
+                    "a trigger that never ends outruns every fuel",
+                );
+                short.follows_from = Some(Property::TriggerTerminates);
+                [ends, short]
+            }
+            Ending::Open(why) => {
+                let mut ends = finding(
+                    Property::TriggerTerminates,
+                    Verdict::Unknown(why.clone()),
+                    format!("no ranking and no recurrent state was found: {why}"),
+                );
+                ends.help = Some(
+                    "make the SET conditional on a push or on a timer, so that it stops by itself"
+                        .to_owned(),
+                );
+                let mut short = finding(
+                    Property::TriggerIsShort,
+                    Verdict::Unknown(why),
+                    "without a ranking there is no bound",
+                );
+                short.follows_from = Some(Property::TriggerTerminates);
+                [ends, short]
+            }
+        }
+    }
+
+    pub(crate) fn trigger_example(
+        &self,
+        property: Property,
+        state: SchedState,
+        seeds: Vec<u64>,
+        scenario: Scenario,
+    ) -> Counterexample {
+        Counterexample {
+            schema: 1,
+            property: property.name().to_owned(),
+            requirement: String::new(),
+            line: 0,
+            column: 0,
+            scenario,
+            state,
+            seeds,
+            subflow: None,
+        }
+    }
+
+    fn ending(&mut self) -> Ending {
+        // Actions without progress: nothing else may show that they stop.
+        let acting = self.decide_up_to(Goal::ActsIdly, &SEARCHED);
+        match acting {
+            Decision::Possible(state) => {
+                return match self.explore_from(*state, Goal::ActsIdly) {
+                    Some(never) => never,
+                    None => Ending::Open(
+                        "an execution can act without progress, and whether it stops is open"
+                            .to_owned(),
+                    ),
+                };
+            }
+            Decision::Open(why) => return Ending::Open(why),
+            Decision::Impossible(Size::UpTo { .. }) => {
+                return Ending::Open(
+                    "actions without progress are excluded for small sizes only".to_owned(),
+                );
+            }
+            Decision::Impossible(Size::Any) => {}
+        }
+        let state = match self.search(Goal::ChangesIdly, &SEARCHED) {
+            Found::State(state) => Some(state),
+            _ => None,
+        };
+        if state.is_none() && self.impossible(Goal::ChangesIdly).is_ok() {
+            return Ending::Ends(Proof {
+                ranking: MAIN.to_owned(),
+                bound: Bound::of(0),
+                steep: None,
+            });
+        }
+        if let Some(state) = state
+            && let Some(never) = self.explore(&state)
+        {
+            return self.smallest(never);
+        }
+        if let Some(never) = self.lasso() {
+            return self.smallest(never);
+        }
+        if let Some(proof) = self.converges(None) {
+            return Ending::Ends(proof);
+        }
+        if let Some(proof) = self.split() {
+            return Ending::Ends(proof);
+        }
+        if let Some(never) = self.closed() {
+            return self.smallest(never);
+        }
+        Ending::Open("registers or USER values change by no known pattern".to_owned())
+    }
+
+    // ---- proofs
+
+    /// The executions of one case settle, or a ranking shrinks.
+    fn converges(&mut self, case: Case) -> Option<Proof> {
+        let settles = |engine: &mut Self, k: usize| {
+            let goal = Goal::KeepsChanging {
+                executions: k + 1,
+                case,
+            };
+            engine.excluded(goal).then(|| Proof {
+                ranking: format!("{MAIN}; registers and USER values settle after {k}"),
+                bound: Bound::of(k as u64),
+                steep: None,
+            })
+        };
+        if let Some(proof) = settles(self, 1) {
+            return Some(proof);
+        }
+        if let Some(proof) = self.ranks(case) {
+            return Some(proof);
+        }
+        (2..=4).find_map(|k| settles(self, k))
+    }
+
+    /// Small searches, then the proof: a goal that must not happen, without a replay.
+    fn excluded(&mut self, goal: Goal) -> bool {
+        !self.seems_possible(goal) && self.impossible(goal).is_ok()
+    }
+
+    /// Whether some small size allows the goal. Only a hint.
+    fn seems_possible(&mut self, goal: Goal) -> bool {
+        SEARCHED[..3].iter().any(|&size| self.allows(goal, size))
+    }
+
+    fn ranks(&mut self, case: Case) -> Option<Proof> {
+        let candidates = self.measures();
+        let mut ranking: Ranking = [None; 4];
+        let mut used = 0;
+        let mut bound = Bound::of(0);
+        let mut texts = Vec::new();
+        let mut steep = None;
+        for _ in 0..2 {
+            for &(measure, limit) in &candidates {
+                if used == ranking.len() || ranking.contains(&Some(measure)) {
+                    continue;
+                }
+                let shrinks = {
+                    let mut with = ranking;
+                    with[used] = Some(measure);
+                    // It must shrink on something that remains: else it adds nothing.
+                    let remains = Goal::Unranked { ranking, case };
+                    let rest = Goal::Unranked {
+                        ranking: with,
+                        case,
+                    };
+                    self.seems_possible(remains) && self.differs(remains, rest)
+                };
+                if !shrinks
+                    || !self.excluded(Goal::Grows {
+                        ranking,
+                        case,
+                        measure,
+                    })
+                {
+                    continue;
+                }
+                let this = self.bound_of(measure, limit, ranking, case);
+                if this.fixed > u64::from(self.options.fuel) {
+                    steep = steep.or(Some(measure));
+                }
+                bound = bound.nest(this);
+                texts.push(self.measure_text(measure, limit));
+                ranking[used] = Some(measure);
+                used += 1;
+                if self.excluded(Goal::Unranked { ranking, case }) {
+                    return Some(Proof {
+                        ranking: format!("{MAIN}, then {}", texts.join(", then ")),
+                        bound,
+                        steep,
+                    });
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether fewer small states meet the second goal: some meets the first and not the second.
+    fn differs(&mut self, all: Goal, rest: Goal) -> bool {
+        SEARCHED
+            .iter()
+            .any(|&size| self.allows_but(all, rest, size))
+    }
+
+    /// At most how often a measure shrinks.
+    fn bound_of(
+        &mut self,
+        measure: Measure,
+        limit: Option<u64>,
+        ranking: Ranking,
+        case: Case,
+    ) -> Bound {
+        let range = match (measure, limit) {
+            (Measure::Users { .. }, _) => {
+                return Bound {
+                    fixed: 0,
+                    per_subflow: 1,
+                };
+            }
+            (Measure::Below { .. }, Some(limit)) => limit,
+            _ => u64::MAX,
+        };
+        let halves = Goal::NotHalved {
+            ranking,
+            case,
+            measure,
+        };
+        if range > 64 && self.excluded(halves) {
+            return Bound::of(64);
+        }
+        let mut steps: Vec<u64> = self
+            .program
+            .exprs
+            .iter()
+            .filter_map(|e| match e.kind {
+                ExprKind::Int(value) if value > 1 && value < range => Some(value),
+                _ => None,
+            })
+            .collect();
+        steps.sort_unstable();
+        steps.dedup();
+        for &step in steps.iter().rev().take(8) {
+            if self.excluded(Goal::ShrinksLess {
+                ranking,
+                case,
+                measure,
+                step,
+            }) {
+                return Bound::of(range.div_ceil(step));
+            }
+        }
+        Bound::of(range)
+    }
+
+    fn measure_text(&self, measure: Measure, limit: Option<u64>) -> String {
+        let other = || limit.map_or_else(|| "c".to_owned(), |limit| limit.to_string());
+        match measure {
+            Measure::Below { reg, .. } => format!("max(0, {} - {reg})", other()),
+            Measure::Above { reg, .. } => format!("max(0, {reg} - {})", other()),
+            Measure::Register(reg) => reg.to_string(),
+            Measure::Users { value, equal: true } => {
+                format!("the subflows with USER == {value}")
+            }
+            Measure::Users {
+                value,
+                equal: false,
+            } => {
+                format!("the subflows with USER != {value}")
+            }
+        }
+    }
+
+    /// Candidates, each with the literal that it is bounded by.
+    fn measures(&mut self) -> Vec<(Measure, Option<u64>)> {
+        let program = self.program;
+        let needs = self.needs.clone();
+        let mut found = Vec::new();
+        let side = self.unbounded(Arithmetic::Abstract);
+        side.runs(program, 2);
+        let other = |run: usize, wanted: ExprId, reg: SchedReg| {
+            side.runs[run]
+                .log
+                .iter()
+                .find_map(|event| match &event.kind {
+                    EventKind::Compare {
+                        at,
+                        reg: this,
+                        other,
+                    } if *at == wanted && *this == reg => Some((other.null, other.value)),
+                    _ => None,
+                })
+        };
+        for (i, expr) in program.exprs.iter().enumerate() {
+            let (ExprKind::Order(_, a, b) | ExprKind::Equal { a, b, .. }) = expr.kind else {
+                continue;
+            };
+            let at = ExprId::new(i);
+            for (side_of, beside) in [(a, b), (b, a)] {
+                let ExprKind::Register(reg) = program.expr(side_of).kind else {
+                    continue;
+                };
+                // The same term in two executions: it does not depend on what changed between.
+                let (Some(first), Some(second)) = (other(0, at, reg), other(1, at, reg)) else {
+                    continue;
+                };
+                let literal = match program.expr(beside).kind {
+                    ExprKind::Int(value) => Some(value),
+                    _ => None,
+                };
+                if first == second && needs.writes_register(reg) {
+                    found.push((Measure::Below { at, reg }, literal));
+                    found.push((Measure::Above { at, reg }, literal));
+                }
+            }
+        }
+        let domain = &side.domain;
+        found.retain(|&(measure, _)| {
+            let (Measure::Below { at, reg } | Measure::Above { at, reg }) = measure else {
+                return true;
+            };
+            side.runs[0].log.iter().any(|event| match &event.kind {
+                EventKind::Compare {
+                    at: here,
+                    reg: this,
+                    other,
+                } => {
+                    *here == at
+                        && *this == reg
+                        && domain.known(&other.null) == Some(false)
+                        && domain.terms.free_variables(other.value).is_empty()
+                }
+                _ => false,
+            })
+        });
+        found.extend(
+            SchedReg::all()
+                .filter(|&reg| needs.writes_register(reg))
+                .map(|reg| (Measure::Register(reg), None)),
+        );
+        if needs.writes_user() {
+            for &value in needs.user_literals() {
+                found.extend([false, true].map(|equal| (Measure::Users { value, equal }, None)));
+            }
+        }
+        found
+    }
+
+    /// IFs whose way no two consecutive executions of the remaining kind change: each side apart.
+    fn split(&mut self) -> Option<Proof> {
+        let ifs = top_level_ifs(&self.program.body.clone());
+        for at in ifs {
+            if !self.excluded(Goal::Switches { at }) {
+                continue;
+            }
+            let (Some(yes), Some(no)) = (
+                self.converges(Some((at, true))),
+                self.converges(Some((at, false))),
+            ) else {
+                continue;
+            };
+            return Some(Proof {
+                ranking: format!(
+                    "{MAIN}; the case of the IF stays: if it holds, {}; if not, {}",
+                    rest(&yes.ranking),
+                    rest(&no.ranking)
+                ),
+                bound: yes.bound.max(no.bound),
+                steep: yes.steep.or(no.steep),
+            });
+        }
+        None
+    }
+
+    // ---- refutations
+
+    /// Follows a state until what the program reads recurs.
+    fn explore(&mut self, state: &SchedState) -> Option<Ending> {
+        let program = self.program;
+        let mut stepper = Stepper::new(state, &[]).ok()?;
+        let mut run: Vec<crate::replay::Replayed> = Vec::new();
+        let mut seeds = Vec::new();
+        let mut keys: Vec<Vec<u64>> = Vec::new();
+        for _ in 0..64 {
+            let (step, seed) = self.idle_step(&mut stepper)?;
+            let key = recurrence_key(program, &step.before);
+            if let Some(start) = keys.iter().position(|earlier| *earlier == key) {
+                let length = keys.len() - start;
+                if !is_steady(program, &run[start..], &seeds[start..]) {
+                    return None;
+                }
+                // The run up to the cycle shows nothing: start where it starts.
+                let state = run[start].before.clone();
+                let seeds = if self.needs.uses_random() {
+                    seeds[start..].to_vec()
+                } else {
+                    Vec::new()
+                };
+                return Some(Ending::Never(
+                    Box::new(state),
+                    seeds,
+                    Scenario::Cycle { start: 0, length },
+                ));
+            }
+            keys.push(key);
+            seeds.push(seed);
+            run.push(step);
+        }
+        None
+    }
+
+    /// One more execution with an effect and without progress, with the first seed that gives one.
+    fn idle_step(&self, stepper: &mut Stepper) -> Option<(crate::replay::Replayed, u64)> {
+        let tries = if self.needs.uses_random() { 64 } else { 1 };
+        for seed in 0..tries {
+            let mut next = stepper.clone();
+            let Some(step) = next.step_with(self.program, Some(seed)) else {
+                continue;
+            };
+            if step.execution.has_effect(&step.before) && !makes_progress(&step) {
+                *stepper = next;
+                return Some((step, seed));
+            }
+        }
+        None
+    }
+
+    /// Explores several models of a goal.
+    fn explore_from(&mut self, state: SchedState, goal: Goal) -> Option<Ending> {
+        if let Some(never) = self.explore(&state) {
+            return Some(self.smallest(never));
+        }
+        for size in SEARCHED {
+            for state in self.several(goal, size, 6) {
+                if let Some(never) = self.explore(&state) {
+                    return Some(self.smallest(never));
+                }
+            }
+        }
+        None
+    }
+
+    /// A state to which two or three executions return.
+    fn lasso(&mut self) -> Option<Ending> {
+        for size in [(1, 1), (2, 1), (2, 2)] {
+            for executions in [2, 3] {
+                for state in self.several(Goal::Lasso { executions }, size, 3) {
+                    if let Some(never) = self.explore(&state) {
+                        return Some(never);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Surroundings in which every execution changes something and none makes progress, whatever
+    /// registers and USER values hold.
+    fn closed(&mut self) -> Option<Ending> {
+        let executions = self.options.fuel as usize + 1;
+        for size in [(1, 1), (2, 1), (2, 2)] {
+            for state in self.several(Goal::ChangesIdly, size, 4) {
+                if self.never_settles(&state, size) {
+                    let seeds = Vec::new();
+                    if idle_run(self.program, &state, &seeds, executions).is_ok() {
+                        return Some(Ending::Never(
+                            Box::new(state),
+                            seeds,
+                            Scenario::Run { executions },
+                        ));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The same with a small and ordinary state.
+    fn smallest(&mut self, ending: Ending) -> Ending {
+        let Ending::Never(state, seeds, scenario) = ending else {
+            return ending;
+        };
+        if !seeds.is_empty() {
+            return Ending::Never(state, seeds, scenario);
+        }
+        match scenario {
+            Scenario::Cycle { length, .. } => {
+                let keeps = |candidate: &SchedState| {
+                    let Ok(run) = idle_run(self.program, candidate, &[], length + 1) else {
+                        return false;
+                    };
+                    recurrence_key(self.program, &run[0].before)
+                        == recurrence_key(self.program, &run[length].before)
+                        && is_steady(self.program, &run[..length], &[])
+                };
+                let small = shrink(*state, &keeps);
+                Ending::Never(Box::new(small), seeds, scenario)
+            }
+            other => Ending::Never(state, seeds, other),
+        }
+    }
+
+    // ---- the bound
+
+    fn is_short(&mut self, proof: &Proof) -> Finding {
+        let fuel = u64::from(self.options.fuel);
+        let property = Property::TriggerIsShort;
+        let bound = (proof.bound.per_subflow == 0).then_some(proof.bound.fixed);
+        match proof.bound.fits(fuel) {
+            None => Finding {
+                bound,
+                ..finding(
+                    property,
+                    Verdict::proved(),
+                    format!("{}; the host's fuel is {fuel}", proof.bound.text()),
+                )
+            },
+            Some(subflows) if subflows > 0 => {
+                let subflows = u32::try_from(subflows).unwrap_or(u32::MAX);
+                let why = format!("{}; the host's fuel is {fuel}", proof.bound.text());
+                let size = Size::UpTo {
+                    subflows,
+                    packets: u32::MAX,
+                };
+                finding(
+                    property,
+                    Verdict::Proved {
+                        size,
+                        why: why.clone(),
+                    },
+                    why,
+                )
+            }
+            Some(_) => self.long_run(proof, bound),
+        }
+    }
+
+    /// A run above the fuel, or the admission that there is only a bound above it.
+    fn long_run(&mut self, proof: &Proof, bound: Option<u64>) -> Finding {
+        let property = Property::TriggerIsShort;
+        let executions = self.options.fuel as usize + 1;
+        for least in [
+            u64::from(self.options.fuel) + 1,
+            100_000,
+            1 << 32,
+            u64::MAX >> 1,
+            u64::MAX,
+        ] {
+            let Some(measure) = proof.steep else { break };
+            let goal = Goal::StartsAbove { measure, least };
+            for size in [(1, 1), (2, 2)] {
+                for state in self.several(goal, size, 2) {
+                    let long = |candidate: &SchedState| {
+                        idle_run(self.program, candidate, &[], executions).is_ok()
+                    };
+                    if !long(&state) {
+                        continue;
+                    }
+                    let state = shrink(state, &long);
+                    let mut this = finding(
+                        property,
+                        Verdict::Refuted,
+                        format!(
+                            "triggers end, but one can take more than {} consecutive executions \
+                             without progress, the host's fuel; the ranking's bound is {}",
+                            self.options.fuel, proof.bound.fixed
+                        ),
+                    );
+                    this.bound = bound;
+                    this.help = Some(
+                        "take larger steps, or limit the value that the application may write \
+                         before counting it down"
+                            .to_owned(),
+                    );
+                    this.counterexample = Some(self.trigger_example(
+                        property,
+                        state,
+                        Vec::new(),
+                        Scenario::Run { executions },
+                    ));
+                    return this;
+                }
+            }
+        }
+        let why = format!(
+            "the ranking's bound of {} is above the host's fuel of {}, and no run that long was found",
+            proof.bound.fixed, self.options.fuel
+        );
+        Finding {
+            bound,
+            ..finding(property, Verdict::Unknown(why.clone()), why)
+        }
+    }
+}
+
+fn rest(ranking: &str) -> &str {
+    ranking
+        .strip_prefix(MAIN)
+        .map_or(ranking, |rest| rest.trim_start_matches([';', ',', ' ']))
+}
+
+/// IFs that stand in no loop: their condition is evaluated at most once in an execution.
+fn top_level_ifs(block: &[Stmt]) -> Vec<StmtId> {
+    let mut found = Vec::new();
+    for stmt in block {
+        if let StmtKind::If {
+            then, otherwise, ..
+        } = &stmt.kind
+        {
+            found.push(stmt.id);
+            found.extend(top_level_ifs(then));
+            if let Some(block) = otherwise {
+                found.extend(top_level_ifs(block));
+            }
+        }
+    }
+    found
+}
