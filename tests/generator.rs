@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use progmp_generate::{Choices, Mix, program, program_with, programs, state, states};
 use progmp_ir::{
     ExprKind, Kind, Needs, Program, QueueName, SchedReg, StmtKind, SubflowBool, SubflowInt,
-    execute, wellformed,
+    execute, table, wellformed,
 };
 use progmp_syntax::{format, parse, render};
 use proptest::prelude::{ProptestConfig, Strategy, any};
@@ -270,6 +270,19 @@ fn an_execution_keeps_what_it_may_not_change() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn tables_of_generated_states_fit_on_a_page() {
+    for seed in 0..1_000 {
+        let choices = &mut Choices::from_seed(seed);
+        let needs = Needs::of(&read(&program(choices)));
+        let text = table(&state(choices, &needs), &needs);
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "seed {seed}:\n{text}");
+            assert_eq!(line, line.trim_end());
+        }
+    }
 }
 
 #[test]

@@ -3,10 +3,10 @@
 
 use std::ops::ControlFlow;
 
-use progmp_generate::{Choices, Fickle, Mix, event, program_with};
+use progmp_generate::{Choices, Fickle, Mix, event, program_with, state};
 use progmp_ir::{
-    Action, Execution, FUEL, Fault, Host, HostError, HostEvent, Outcome, Program, SchedState, Step,
-    Subflow,
+    Action, Execution, FUEL, Fault, Host, HostError, HostEvent, Needs, Outcome, Program,
+    SchedState, Step, Subflow, unobserved,
 };
 
 use super::support::program;
@@ -125,6 +125,29 @@ fn random_schedulers_on_random_connections_break_no_fact_and_lose_no_packet_that
     ] {
         assert!(count > 0, "no {what}");
     }
+}
+
+#[test]
+fn a_trigger_from_any_state_breaks_no_fact() {
+    let mut outcomes = [0; 3];
+    for seed in 0..3_000 {
+        let choices = &mut Choices::from_seed(seed);
+        let text = program_with(choices, &Mix::default());
+        let program = program(&text);
+        let before = state(choices, &Needs::of(&program));
+        let mut host = Host::from_state(&before).expect("a generated state is possible");
+        let mut policy = Fickle::new(Choices::from_seed(seed), 30);
+        let report = host
+            .trigger(&program, FUEL, &mut policy, &mut unobserved)
+            .unwrap_or_else(|fact| panic!("seed {seed}: {fact}\n{text}\n{}", before.to_json()));
+        match report.outcome {
+            Outcome::Settled => outcomes[0] += 1,
+            Outcome::Blocked { .. } => outcomes[1] += 1,
+            Outcome::FuelExhausted => outcomes[2] += 1,
+            Outcome::Stopped => unreachable!("nobody stops it"),
+        }
+    }
+    assert!(outcomes.iter().all(|&count| count > 50), "{outcomes:?}");
 }
 
 /// Sends each packet on all subflows, what is suspected lost again on the last.
