@@ -33,8 +33,20 @@ impl Fault {
     }
 }
 
+/// What becomes of a panic of this thread.
+#[derive(Default)]
+enum Panic {
+    /// It is printed as ever.
+    #[default]
+    Printed,
+    /// It will be kept.
+    Expected,
+    /// It was kept.
+    Kept(Fault),
+}
+
 thread_local! {
-    static LAST: RefCell<Option<Option<Fault>>> = const { RefCell::new(None) };
+    static PANIC: RefCell<Panic> = const { RefCell::new(Panic::Printed) };
 }
 
 /// Panics of isolated threads are kept, not printed; others are printed as ever.
@@ -43,16 +55,17 @@ fn keep_panics() {
     ONCE.call_once(|| {
         let ordinary = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            let kept = LAST.with_borrow_mut(|last| {
-                last.as_mut().is_some_and(|last| {
-                    let place = info.location().map_or_else(
-                        || "at an unknown place".to_owned(),
-                        |at| format!("{}:{}", at.file(), at.line()),
-                    );
-                    let message = info.payload_as_str().unwrap_or("no message").to_owned();
-                    *last = Some(Fault { message, place });
-                    true
-                })
+            let kept = PANIC.with_borrow_mut(|panic| {
+                if matches!(panic, Panic::Printed) {
+                    return false;
+                }
+                let place = info.location().map_or_else(
+                    || "at an unknown place".to_owned(),
+                    |at| format!("{}:{}", at.file(), at.line()),
+                );
+                let message = info.payload_as_str().unwrap_or("no message").to_owned();
+                *panic = Panic::Kept(Fault { message, place });
+                true
             });
             if !kept {
                 ordinary(info);
@@ -68,13 +81,13 @@ fn keep_panics() {
 pub fn isolated<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Fault> {
     keep_panics();
     let caught = || {
-        LAST.set(Some(None));
-        panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
-            let fault = LAST.take().flatten();
-            fault.unwrap_or_else(|| Fault {
-                message: "a panic without a message".to_owned(),
+        PANIC.set(Panic::Expected);
+        panic::catch_unwind(AssertUnwindSafe(work)).map_err(|_| match PANIC.take() {
+            Panic::Kept(fault) => fault,
+            Panic::Expected | Panic::Printed => Fault {
+                message: "a panic that nobody saw".to_owned(),
                 place: "at an unknown place".to_owned(),
-            })
+            },
         })
     };
     thread::scope(|scope| {
@@ -169,7 +182,7 @@ mod tests {
                 (0..rounds).fold(*item, |x, _| std::hint::black_box(x))
             };
             in_order(&items, jobs, work, |item, result| {
-                seen.push((*item, result))
+                seen.push((*item, result));
             });
             assert_eq!(seen.len(), 40);
             for (expected, (item, result)) in seen.into_iter().enumerate() {

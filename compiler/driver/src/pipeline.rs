@@ -244,7 +244,10 @@ impl Checked {
         }
     }
 
-    /// Every counterexample, in report order; those of one property are numbered.
+    /// Every counterexample, in report order.
+    ///
+    /// # Panics
+    /// Never: a counterexample has no map with keys that are not strings.
     pub fn artifacts(&self, draw: bool) -> Vec<Artifact> {
         let scheduler = self
             .scheduler

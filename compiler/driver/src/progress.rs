@@ -22,6 +22,9 @@ pub struct Progress {
 
 impl Progress {
     /// Progress over so many files.
+    ///
+    /// # Panics
+    /// Never: the template is a constant.
     pub fn new(files: usize, wanted: bool) -> Self {
         if !wanted || !io::stderr().is_terminal() {
             return Self {

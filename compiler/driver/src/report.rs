@@ -3,6 +3,8 @@
 //! Keys stand in the order of the fields, all of them in every object; what does
 //! not apply is `null`. A new key, or a new meaning of one, is a new schema.
 
+use std::fmt::Write as _;
+
 use progmp_syntax::{Diagnostic, Severity, SourceFile};
 use serde::{Deserialize, Serialize};
 
@@ -197,7 +199,7 @@ pub fn sentence(finding: &Finding) -> String {
         text.push_str(reason);
     }
     if let Some(cause) = finding.follows_from {
-        text.push_str(&format!(" (follows from {cause})"));
+        let _ = write!(text, " (follows from {cause})");
     }
     text
 }
@@ -247,7 +249,7 @@ impl DiagnosticReport {
         };
         let help = (!diagnostic.help.is_empty()).then(|| diagnostic.help.join("; "));
         let mut report = Self::error(diagnostic.code.id(), diagnostic.message.clone(), None);
-        report.severity = severity.to_owned();
+        severity.clone_into(&mut report.severity);
         report.help = help;
         match &diagnostic.argument {
             None => report.place(diagnostic.span, source),
@@ -287,7 +289,7 @@ impl DiagnosticReport {
             sentence(finding)
         };
         let mut report = Self::error(finding.property.name(), message, None);
-        report.severity = severity.to_owned();
+        severity.clone_into(&mut report.severity);
         report.help.clone_from(&finding.help);
         if let Some(span) = finding.span {
             report.place(span, source);

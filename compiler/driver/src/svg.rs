@@ -258,13 +258,13 @@ impl<'a> Sheet<'a> {
         TOP + ROW * name as usize
     }
 
-    fn subflow_y(&self, position: usize) -> usize {
+    fn subflow_y(position: usize) -> usize {
         TOP + ROW * (3 + position) + 12
     }
 
     /// The row below the subflows, for what is dropped or lost.
     fn exit_y(&self) -> usize {
-        self.subflow_y(self.first.subflows.len())
+        Self::subflow_y(self.first.subflows.len())
     }
 
     fn has_exit(&self) -> bool {
@@ -342,7 +342,7 @@ impl<'a> Sheet<'a> {
             self.text(MARGIN, y + 5, "label", name.name());
         }
         for (position, subflow) in self.first.subflows.iter().enumerate() {
-            let y = self.subflow_y(position) + ROW / 2;
+            let y = Self::subflow_y(position) + ROW / 2;
             line(&mut self.body, y, "lane");
             self.text(MARGIN, y - 1, "label", &format!("subflow {}", subflow.id));
             let used = subflow.skbs_in_flight.saturating_add(subflow.queued);
@@ -443,7 +443,7 @@ impl<'a> Sheet<'a> {
         let from = step.home.map(|name| Self::queue_y(name) + ROW / 2);
         let end = match step.fate {
             Fate::Held => None,
-            Fate::Pushed(position) => Some((self.subflow_y(position) + ROW / 2, "sent")),
+            Fate::Pushed(position) => Some((Self::subflow_y(position) + ROW / 2, "sent")),
             Fate::Dropped => Some((self.exit_y() + ROW / 2, "dropped")),
             Fate::Lost => Some((self.exit_y() + ROW / 2, "lost")),
         };

@@ -5,6 +5,8 @@
 //! The log names statements; the walk over the program adds what leaves no
 //! event: a condition that is not TRUE, a loop over nothing.
 
+use std::fmt::Write as _;
+
 use progmp_ir::{
     Block, Concrete, Event, EventKind, Execution, Kind, Nullable, PrintArg, Program, QueueName,
     Role, SchedState, Stmt, StmtId, StmtKind, Value, VarId,
@@ -40,6 +42,9 @@ pub fn packet_name(state: &SchedState, position: usize) -> String {
 }
 
 /// Every statement that the execution reached.
+///
+/// # Panics
+/// If `execution` is not one of `program` from `before`.
 pub fn lines(program: &Program, before: &SchedState, execution: &Execution) -> Vec<Line> {
     let events = execution
         .log
@@ -196,7 +201,7 @@ impl<'a> Walk<'a> {
                     let name = &self.program.var(var).name;
                     let mut note = format!("{name} = {}", self.value(value));
                     if let Some(queue) = popped {
-                        note.push_str(&format!(", popped from {}", queue.name()));
+                        let _ = write!(note, ", popped from {}", queue.name());
                     }
                     self.push(at, depth, note, popped.is_some());
                     return;
@@ -259,7 +264,7 @@ impl<'a> Walk<'a> {
             }
         }
         if let Some(queue) = popped {
-            note.push_str(&format!(", popped from {}", queue.name()));
+            let _ = write!(note, ", popped from {}", queue.name());
         }
         self.push(at, depth, note, effect);
     }

@@ -44,6 +44,9 @@ struct Sample {
 }
 
 /// Runs the command.
+///
+/// # Panics
+/// Never: a sample has no map with keys that are not strings.
 pub fn bench(args: &Args) -> Exit {
     if args.one {
         let samples: Vec<Sample> = args.files.iter().map(|file| measure(file)).collect();

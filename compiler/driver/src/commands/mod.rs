@@ -8,6 +8,7 @@ pub mod replay;
 pub mod run;
 pub mod verify;
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 
 use anstyle::AnsiColor;
@@ -212,9 +213,9 @@ fn mistakes(loaded: &Loaded) -> String {
     let mut out = progmp_syntax::render(&loaded.diagnostics, &loaded.source, color);
     for trouble in &loaded.troubles {
         let title = view.paint(AnsiColor::BrightRed, &format!("error[{}]", trouble.code));
-        out.push_str(&format!("{title}: {}: {}\n", loaded.name, trouble.message));
+        let _ = writeln!(out, "{title}: {}: {}", loaded.name, trouble.message);
         if let Some(help) = &trouble.help {
-            out.push_str(&format!("  = help: {help}\n"));
+            let _ = writeln!(out, "  = help: {help}");
         }
     }
     out

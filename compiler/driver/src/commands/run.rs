@@ -59,6 +59,9 @@ pub(super) fn state(argument: &str) -> Result<SchedState, String> {
 }
 
 /// Runs the command. A trigger that uses up the fuel counts as rejected.
+///
+/// # Panics
+/// If the host breaks a fact of the environment: our mistake, not the scheduler's.
 pub fn run(args: &Args) -> Exit {
     if args.file == files::STDIN && args.state == files::STDIN {
         return failed("standard input can be read only once");
@@ -150,14 +153,12 @@ impl Recorder<'_> {
                 number,
                 before,
                 execution,
-            } => {
-                if self.executions.len() < SHOWN {
-                    if self.human {
-                        self.tell(*number, before, execution);
-                    }
-                    self.executions
-                        .push(self.record(*number, before, execution));
+            } if self.executions.len() < SHOWN => {
+                if self.human {
+                    self.tell(*number, before, execution);
                 }
+                self.executions
+                    .push(self.record(*number, before, execution));
             }
             Step::Skipped {
                 subflow, packet, ..

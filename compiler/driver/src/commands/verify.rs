@@ -297,12 +297,12 @@ impl Desk<'_> {
 
     /// Writes one file under a name that this command has not used yet.
     fn store(&mut self, folder: &Path, stem: &str, extension: &str, text: &str) -> Option<String> {
-        let named = |number: usize| match number {
-            1 => folder.join(format!("{stem}.{extension}")),
-            _ => folder.join(format!("{stem}-{number}.{extension}")),
-        };
-        let path = (1..).map(named).find(|path| !self.names.contains(path))?;
-        self.names.insert(path.clone());
+        let mut path = folder.join(format!("{stem}.{extension}"));
+        let mut number = 1;
+        while !self.names.insert(path.clone()) {
+            number += 1;
+            path = folder.join(format!("{stem}-{number}.{extension}"));
+        }
         let result =
             files::create_folder(folder).and_then(|()| files::write(&path, text.as_bytes()));
         let done = result.is_ok();
