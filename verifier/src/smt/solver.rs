@@ -31,7 +31,11 @@ pub struct Limits {
     pub rlimit: u64,
 }
 
-/// What a solver is going to be used for.
+/// What a solver is going to be used for; either takes all formulas.
+///
+/// Both check from scratch each time, push and pop or not. Z3's incremental
+/// core saves little on queries of a millisecond, and was lost for a minute
+/// on a proof that takes less than a second the other way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
     /// Quantified formulas that are hoped to be unsatisfiable.

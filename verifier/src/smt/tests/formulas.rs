@@ -126,6 +126,24 @@ fn substitution_renames_a_binder_that_would_capture() {
 }
 
 #[test]
+fn a_renamed_binder_captures_nothing_that_was_renamed_before() {
+    let mut terms = Terms::new();
+    let less = terms.declare("less", &[Sort::Packet, Sort::Packet], Sort::Bool);
+    let [x, y] = ["x", "y"].map(|name| terms.variable(name, Sort::Packet));
+    let x_less_y = terms.apply(less, &[x, y]);
+    let above_x = terms.exists(&[y], x_less_y);
+    let above_y = terms.substitute(above_x, &[(x, y)]);
+    let Node::Exists(&[renamed], y_less_renamed) = terms.node(above_y) else {
+        panic!("the quantifier stays")
+    };
+    // Below this binder the new name is in use already, and free.
+    let both = terms.and(&[x_less_y, y_less_renamed]);
+    let between = terms.exists(&[y], both);
+    let replaced = terms.substitute(between, &[(x, y)]);
+    assert_eq!(terms.free_variables(replaced), [y, renamed]);
+}
+
+#[test]
 fn substitution_is_simultaneous() {
     let mut terms = Terms::new();
     let [x, y] = ["x", "y"].map(|name| terms.variable(name, Sort::Word));
