@@ -58,6 +58,14 @@ pub(crate) fn check_predicate(
     lowered
 }
 
+/// Whether an expression is a POP where one may stand.
+enum Pop {
+    No,
+    Right(Operand),
+    /// It is one, with a mistake that has been reported.
+    Wrong,
+}
+
 struct Checker<'a, 'k> {
     scopes: Scopes<'a>,
     arena: Arena,
@@ -109,8 +117,12 @@ impl<'a> Checker<'a, '_> {
                 );
             }
             ast::StmtKind::Define(_) if depth > 0 => self.sink.push(
-                Diagnostic::new(Code::MisplacedDefine, span, "DEFINE stands outside of blocks")
-                    .help("move it to the top of the file"),
+                Diagnostic::new(
+                    Code::MisplacedDefine,
+                    span,
+                    "DEFINE stands outside of blocks",
+                )
+                .help("move it to the top of the file"),
             ),
             ast::StmtKind::Define(_) => {}
             ast::StmtKind::If { arms, otherwise } => {
@@ -228,8 +240,9 @@ impl<'a> Checker<'a, '_> {
         let ast::Declarator { name, init, span } = declarator;
         let id = self.arena.stmt();
         let init = match self.pop(init) {
-            Some(pop) => pop.map(|pop| (pop, Type::Packet, true, None)),
-            None => match self.expr(init) {
+            Pop::Right(pop) => Some((pop, Type::Packet, true, None)),
+            Pop::Wrong => None,
+            Pop::No => match self.expr(init) {
                 Value::Typed(value) => {
                     let ty = self.arena.ty(value);
                     let may_be_null = self.arena.nullable(value);
@@ -278,7 +291,9 @@ impl<'a> Checker<'a, '_> {
         let diagnostic = Diagnostic::new(Code::NotARegister, name.span, message);
         let diagnostic = match self.scopes.find(&name.text) {
             Some(Binding::Broken) => return None,
-            Some(_) => diagnostic.help("a variable is assigned once, where it is declared; use a register to keep a value"),
+            Some(_) => diagnostic.help(
+                "a variable is assigned once, where it is declared; use a register to keep a value",
+            ),
             None => diagnostic.help("the registers are R1 to R6; DEFINE gives them other names"),
         };
         self.sink.push(diagnostic);
@@ -331,22 +346,26 @@ impl<'a> Checker<'a, '_> {
             out.extend(kind.map(|kind| Stmt { id, span, kind }));
             return;
         }
-        if let Some(pop) = self.pop(expr) {
-            if pop.is_none() {
-                return;
-            }
+        let pop = self.pop(expr);
+        if let Pop::Wrong = pop {
+            return;
+        }
+        if let Pop::Right(_) = pop {
             let message = "a popped packet is neither pushed nor dropped";
-            self.sink.push(
-                Diagnostic::new(Code::NoEffect, expr.span, message)
-                    .help("push it, `subflow.PUSH(….POP());`, or say that it is dropped, `DROP(….POP());`"),
-            );
+            self.sink
+                .push(Diagnostic::new(Code::NoEffect, expr.span, message).help(
+                "push it, `subflow.PUSH(….POP());`, or say that it is dropped, `DROP(….POP());`",
+            ));
             return;
         }
         let before = self.sink.errors();
         let value = self.expr(expr);
         if self.sink.errors() == before {
-            let diagnostic =
-                Diagnostic::new(Code::NoEffect, expr.span, "an expression is not a statement");
+            let diagnostic = Diagnostic::new(
+                Code::NoEffect,
+                expr.span,
+                "an expression is not a statement",
+            );
             self.sink.push(match (&expr.without_parens().kind, value) {
                 (
                     ast::ExprKind::Binary {
@@ -363,13 +382,14 @@ impl<'a> Checker<'a, '_> {
     /// The argument of PUSH or DROP.
     fn packet(&mut self, value: &'a ast::Expr, what: &str) -> Option<Operand> {
         match self.pop(value) {
-            Some(pop) => pop,
-            None => self.want(value, Type::Packet, what).map(Operand::Expr),
+            Pop::Right(pop) => Some(pop),
+            Pop::Wrong => None,
+            Pop::No => self.want(value, Type::Packet, what).map(Operand::Expr),
         }
     }
 
-    /// `l.POP()`, in parentheses or not. `None` if it is something else, `Some(None)` if it is wrong.
-    fn pop(&mut self, value: &'a ast::Expr) -> Option<Option<Operand>> {
+    /// `l.POP()`, in parentheses or not.
+    fn pop(&mut self, value: &'a ast::Expr) -> Pop {
         let value = value.without_parens();
         let ast::ExprKind::Member {
             receiver,
@@ -377,18 +397,20 @@ impl<'a> Checker<'a, '_> {
             args,
         } = &value.kind
         else {
-            return None;
+            return Pop::No;
         };
         if name.text != "POP" {
-            return None;
+            return Pop::No;
         }
         let list = self.list(receiver, "POP");
         if self.arguments::<0>(name, args.as_deref()).is_none() {
-            return Some(None);
+            return Pop::Wrong;
         }
-        let list = list.filter(|&list| self.may_pop(list, name));
         let span = value.span;
-        Some(list.map(|list| Operand::Pop { list, span }))
+        match list.filter(|&list| self.may_pop(list, name)) {
+            Some(list) => Pop::Right(Operand::Pop { list, span }),
+            None => Pop::Wrong,
+        }
     }
 
     fn may_pop(&mut self, list: ExprId, name: &ast::Name) -> bool {
@@ -398,7 +420,9 @@ impl<'a> Checker<'a, '_> {
             ListSource::Queue(QueueName::Unacked) => {
                 "packets of QU are scheduled already and stay there until they are acknowledged; `.TOP` reads the first"
             }
-            ListSource::Subflows => "subflows are not taken from their list; `.FIRST` reads the first",
+            ListSource::Subflows => {
+                "subflows are not taken from their list; `.FIRST` reads the first"
+            }
         };
         let ty = self.arena.ty(list);
         let message = match ty {

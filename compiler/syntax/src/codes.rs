@@ -89,7 +89,7 @@ impl Code {
         for (title, example) in [("Wrong", self.wrong()), ("Right", self.right())] {
             if !example.is_empty() {
                 let lines = example.lines().map(|line| format!("    {line}\n"));
-                out.push_str(&format!("\n{title}:\n\n"));
+                out.extend(["\n", title, ":\n\n"]);
                 out.extend(lines);
             }
         }
@@ -160,7 +160,7 @@ codes! {
         "Each operator, `.`, parenthesis, block and ELSE IF puts one level on top of what it holds. A statement may have 1024. Split a long sum or chain with VAR."
         wrong "" right ""
     TooManyMistakes "E0015" "too-many-mistakes" "only the first 100 mistakes are shown"
-        "The rest of a long list is counted and not printed. Mend the first ones and look again."
+        "The rest of a long list is counted and not printed; after 100 mistakes of grammar the rest of the file is not read. Mend the first ones and look again."
         wrong "" right ""
     UnexpectedToken "E0101" "unexpected-token" "the grammar does not allow this here"
         "The text stops being a ProgMP program at the marked place. The message says what could stand there. One such message is given for each statement; what follows it is read as usual."

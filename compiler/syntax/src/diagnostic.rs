@@ -66,6 +66,8 @@ pub(crate) struct Sink {
     kept: Vec<Diagnostic>,
     errors: usize,
     warnings: usize,
+    /// The file was not read to its end, since enough is wrong with it.
+    stopped: bool,
     /// Diagnostics refer to this text of the command line.
     pub argument: Option<String>,
 }
@@ -88,6 +90,11 @@ impl Sink {
         self.errors
     }
 
+    /// The rest of the file is not looked at.
+    pub(crate) const fn stop(&mut self) {
+        self.stopped = true;
+    }
+
     /// Whether a further error would only be counted.
     pub(crate) const fn is_full(&self) -> bool {
         self.errors >= limits::DIAGNOSTICS
@@ -102,9 +109,13 @@ impl Sink {
         });
         let more = self.errors.saturating_sub(limits::DIAGNOSTICS)
             + self.warnings.saturating_sub(limits::DIAGNOSTICS);
-        if more > 0 {
+        if more > 0 || self.stopped {
             let span = list.last().map_or(Span::default(), |last| last.span);
-            let message = format!("and {more} more that are not shown");
+            let message = if self.stopped {
+                "too many mistakes: the rest of the file was not read".to_owned()
+            } else {
+                format!("and {more} more that are not shown")
+            };
             list.push(Diagnostic::new(Code::TooManyMistakes, span, message));
         }
         list

@@ -155,9 +155,8 @@ impl<'s> Writer<'s> {
             text: element.text.clone(),
             space: previous.is_some_and(|previous| spaced(previous.tok, element.tok)),
             depth,
-            forced: previous.is_some_and(|previous| {
-                previous.tok.is_none() && previous.text.starts_with("//")
-            }),
+            forced: previous
+                .is_some_and(|previous| previous.tok.is_none() && previous.text.starts_with("//")),
         });
     }
 
@@ -219,7 +218,10 @@ fn breaks(pieces: &[Piece<'_>], level: usize) -> Vec<usize> {
     let kinds: Vec<_> = (1..pieces.len())
         .filter_map(|at| Some((pieces[at].depth, kind(pieces, at)?, at)))
         .collect();
-    let mut classes: Vec<_> = kinds.iter().map(|(depth, kind, _)| (*depth, *kind)).collect();
+    let mut classes: Vec<_> = kinds
+        .iter()
+        .map(|(depth, kind, _)| (*depth, *kind))
+        .collect();
     classes.sort_unstable();
     classes.dedup();
     let places = |class: (usize, Kind)| -> Vec<usize> {
@@ -264,8 +266,8 @@ fn spaced(left: Option<Tok<'_>>, right: Option<Tok<'_>>) -> bool {
     match (left, right) {
         (Tok::OpenParen | Tok::Dot | Tok::Bang, _)
         | (_, Tok::CloseParen | Tok::Comma | Tok::Semicolon | Tok::Dot)
-        | (Tok::OpenBrace, Tok::CloseBrace) => false,
-        (Tok::Push | Tok::SetUser | Tok::Set | Tok::Drop | Tok::Print, Tok::OpenParen) => false,
+        | (Tok::OpenBrace, Tok::CloseBrace)
+        | (Tok::Push | Tok::SetUser | Tok::Set | Tok::Drop | Tok::Print, Tok::OpenParen) => false,
         (left, Tok::OpenParen) => !left.may_be_name(),
         _ => true,
     }

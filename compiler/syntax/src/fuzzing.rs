@@ -18,13 +18,90 @@ pub const CORPUS: [&str; 6] = [
 ];
 
 const WORDS: &[&str] = &[
-    "AND", "DROP", "ELSE", "FOREACH", "IF", "IN", "NULL", "OR", "PRINT", "PUSH", "RETURN",
-    "SCHEDULER", "SET", "SET_USER", "VAR", "DEFINE", "AS", "as", "VOID", "TRUE", "FALSE", "(", ")",
-    "{", "}", ",", ";", ".", "=>", "= >", "=", "!", "+", "-", "*", "/", "%", "==", "!=", "<", "<=",
-    ">", ">=", "x", "y", "Q", "RQ", "QU", "SUBFLOWS", "R1", "R7", "0", "1", "18446744073709551616",
-    "RTT", "USER", "TOP", "POP", "FILTER", "MIN", "COUNT", "EMPTY", "GET", "SENT_ON", "\"%d\"", "\"",
-    "/*", "*/", "//", "\n", "@require", "RANDOM", "&&", "?", "é", "if", "IF (TRUE) {", "SET(R1, 1);",
-    ".POP()", "Q.FILTER(p => p.PSH)", "SUBFLOWS.FIRST.PUSH(", "VAR z = ", "s => s.RTT", "≤",
+    "AND",
+    "DROP",
+    "ELSE",
+    "FOREACH",
+    "IF",
+    "IN",
+    "NULL",
+    "OR",
+    "PRINT",
+    "PUSH",
+    "RETURN",
+    "SCHEDULER",
+    "SET",
+    "SET_USER",
+    "VAR",
+    "DEFINE",
+    "AS",
+    "as",
+    "VOID",
+    "TRUE",
+    "FALSE",
+    "(",
+    ")",
+    "{",
+    "}",
+    ",",
+    ";",
+    ".",
+    "=>",
+    "= >",
+    "=",
+    "!",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "x",
+    "y",
+    "Q",
+    "RQ",
+    "QU",
+    "SUBFLOWS",
+    "R1",
+    "R7",
+    "0",
+    "1",
+    "18446744073709551616",
+    "RTT",
+    "USER",
+    "TOP",
+    "POP",
+    "FILTER",
+    "MIN",
+    "COUNT",
+    "EMPTY",
+    "GET",
+    "SENT_ON",
+    "\"%d\"",
+    "\"",
+    "/*",
+    "*/",
+    "//",
+    "\n",
+    "@require",
+    "RANDOM",
+    "&&",
+    "?",
+    "é",
+    "if",
+    "IF (TRUE) {",
+    "SET(R1, 1);",
+    ".POP()",
+    "Q.FILTER(p => p.PSH)",
+    "SUBFLOWS.FIRST.PUSH(",
+    "VAR z = ",
+    "s => s.RTT",
+    "≤",
 ];
 
 /// Any bytes.
@@ -94,9 +171,15 @@ pub fn holds(parsed: &Parsed) {
         .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .count();
     assert_eq!(parsed.program.is_some(), errors == 0, "a program or errors");
-    assert!(parsed.diagnostics.len() <= 2 * DIAGNOSTICS + 1, "the list is bounded");
+    assert!(
+        parsed.diagnostics.len() <= 2 * DIAGNOSTICS + 1,
+        "the list is bounded"
+    );
     for diagnostic in &parsed.diagnostics {
-        assert!(!diagnostic.message.is_empty(), "a diagnostic says something");
+        assert!(
+            !diagnostic.message.is_empty(),
+            "a diagnostic says something"
+        );
         let text = diagnostic.argument.as_ref().unwrap_or(&parsed.source.text);
         let spans = diagnostic.labels.iter().map(|(span, _)| *span);
         for span in spans.chain([diagnostic.span]) {
@@ -119,6 +202,10 @@ pub fn holds(parsed: &Parsed) {
         let again = parse("formatted", text.as_bytes(), &[]);
         let tree = again.ast.expect("a formatted program follows the grammar");
         assert!(ast.same_tree(&tree), "formatting keeps the tree:\n{text}");
-        assert_eq!(format(&tree, &text), text, "formatting twice changes nothing");
+        assert_eq!(
+            format(&tree, &text),
+            text,
+            "formatting twice changes nothing"
+        );
     }
 }

@@ -62,10 +62,7 @@ pub struct Parsed {
 pub fn parse(name: &str, bytes: &[u8], require: &[String]) -> Parsed {
     let mut sink = Sink::default();
     let (source, (ast, program)) = match text(bytes, &mut sink) {
-        Some(text) => (
-            SourceFile::new(name, text),
-            read(text, require, &mut sink),
-        ),
+        Some(text) => (SourceFile::new(name, text), read(text, require, &mut sink)),
         None if bytes.len() > limits::FILE_BYTES => (SourceFile::new(name, ""), (None, None)),
         None => (SourceFile::from_bytes(name, bytes), (None, None)),
     };
@@ -78,11 +75,7 @@ pub fn parse(name: &str, bytes: &[u8], require: &[String]) -> Parsed {
     }
 }
 
-fn read(
-    text: &str,
-    require: &[String],
-    sink: &mut Sink,
-) -> (Option<ast::File>, Option<Program>) {
+fn read(text: &str, require: &[String], sink: &mut Sink) -> (Option<ast::File>, Option<Program>) {
     let lexed = lexer::lex(text, 0, Mode::File, sink);
     if lexed.tokens.is_empty() && !lexed.cut {
         let message = "there is no statement in this file";
@@ -95,7 +88,9 @@ fn read(
     if !nesting::check(&lexed.tokens, sink) {
         return (None, None);
     }
-    let file = file(&lexed, text, sink);
+    let Some(file) = file(&lexed, text, sink) else {
+        return (None, None);
+    };
     let follows_grammar = sink.errors() == 0;
     let mut program = check::check(&file, sink);
     require::of_file(&lexed.comments, text, &mut program, sink);
@@ -147,8 +142,8 @@ fn text<'b>(bytes: &'b [u8], sink: &mut Sink) -> Option<&'b str> {
     Some(text)
 }
 
-fn file(lexed: &Lexed<'_>, text: &str, sink: &mut Sink) -> ast::File {
-    let mut body = parser::parse(lexed, text, sink);
+fn file(lexed: &Lexed<'_>, text: &str, sink: &mut Sink) -> Option<ast::File> {
+    let mut body = parser::parse(lexed, text, sink)?;
     let mut header = None;
     if let Some(Stmt {
         kind: StmtKind::Header(name),
@@ -158,9 +153,9 @@ fn file(lexed: &Lexed<'_>, text: &str, sink: &mut Sink) -> ast::File {
         header = Some(name.clone());
         body.remove(0);
     }
-    ast::File {
+    Some(ast::File {
         header,
         body,
         comments: lexed.comments.clone(),
-    }
+    })
 }

@@ -5,7 +5,9 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::ast::{Arg, Arm, BinaryOp, Block, Expr, ExprKind, Lambda, Name, Span, Stmt, StmtKind, Text};
+use crate::ast::{
+    Arg, Arm, BinaryOp, Block, Expr, ExprKind, Lambda, Name, Span, Stmt, StmtKind, Text,
+};
 use crate::limits;
 
 #[derive(Default)]
@@ -53,7 +55,13 @@ impl Build {
         self.expr(ExprKind::Binary { op, left, right }, l, r)
     }
 
-    pub(crate) fn member(&self, receiver: Expr, name: Name, args: Option<Vec<Arg>>, r: u32) -> Expr {
+    pub(crate) fn member(
+        &self,
+        receiver: Expr,
+        name: Name,
+        args: Option<Vec<Arg>>,
+        r: u32,
+    ) -> Expr {
         let l = receiver.span.start;
         let receiver = Box::new(receiver);
         let kind = ExprKind::Member {
@@ -76,8 +84,15 @@ impl Build {
                 let arm = |(depth, arm): (usize, &Arm)| {
                     add(arm.cond.height.max(block_height(&arm.block)), depth)
                 };
-                let last = otherwise.iter().map(|block| add(block_height(block), arms.len()));
-                arms.iter().enumerate().map(arm).chain(last).max().unwrap_or(0)
+                let last = otherwise
+                    .iter()
+                    .map(|block| add(block_height(block), arms.len()));
+                arms.iter()
+                    .enumerate()
+                    .map(arm)
+                    .chain(last)
+                    .max()
+                    .unwrap_or(0)
             }
             StmtKind::Foreach { list, body, .. } => list.height.max(block_height(body)),
             StmtKind::Var(declarators) => {
@@ -104,17 +119,6 @@ impl Build {
                 height: 1,
             }
         }
-    }
-
-    pub(crate) fn arm(&self, cond: Expr, block: Block, l: u32, r: u32) -> Arm {
-        let head = Span::new(l, r);
-        Arm { head, cond, block }
-    }
-
-    pub(crate) fn text(&self, raw: &str, l: u32, r: u32) -> Text {
-        let value = crate::lexer::unescape(raw);
-        let span = Span::new(l, r);
-        Text { value, span }
     }
 
     pub(crate) fn broken(&self, number: u32, l: u32, r: u32) -> Stmt {
@@ -151,6 +155,17 @@ pub(crate) fn name(text: &str, l: u32, r: u32) -> Name {
     let text = text.to_owned();
     let span = Span::new(l, r);
     Name { text, span }
+}
+
+pub(crate) fn text(raw: &str, l: u32, r: u32) -> Text {
+    let value = crate::lexer::unescape(raw);
+    let span = Span::new(l, r);
+    Text { value, span }
+}
+
+pub(crate) fn arm(cond: Expr, block: Block, l: u32, r: u32) -> Arm {
+    let head = Span::new(l, r);
+    Arm { head, cond, block }
 }
 
 pub(crate) fn lambda(param: Name, body: Expr) -> Lambda {

@@ -21,37 +21,44 @@ use crate::nesting::too_high;
 use crate::node::{Build, name};
 use crate::syntax_error::{Failure, report};
 
-/// The statements of a file. A piece that is wrong is a broken statement.
-pub(crate) fn parse(lexed: &Lexed<'_>, text: &str, sink: &mut Sink) -> Vec<Stmt> {
+/// The statements of a file. A piece that is wrong is a broken statement. `None` if so
+/// much is wrong that the file was not read to its end.
+pub(crate) fn parse(lexed: &Lexed<'_>, text: &str, sink: &mut Sink) -> Option<Vec<Stmt>> {
     let mut build = Build::default();
-    let whole = body(&lexed.tokens, &build);
-    let parsed = whole.or_else(|failure| {
-        build = Build::default();
-        let before = sink.errors();
-        let mut pieces = Pieces {
-            lexed,
-            text,
-            sink,
-            tokens: Vec::with_capacity(lexed.tokens.len()),
-            broken: Vec::new(),
-            start: 0,
-            blocks: Vec::new(),
-            after_if: false,
-        };
-        pieces.cut();
-        let (tokens, broken) = (pieces.tokens, pieces.broken);
-        build.broken = broken;
-        body(&tokens, &build).map_err(|_| {
-            // Each piece parses alone, but not the whole: tell what the grammar said.
-            if sink.errors() == before {
+    let parsed = match body(&lexed.tokens, &build) {
+        Ok(stmts) => Some(stmts),
+        Err(failure) => {
+            let before = sink.errors();
+            let mut pieces = Pieces {
+                lexed,
+                text,
+                sink,
+                tokens: Vec::new(),
+                broken: Vec::new(),
+                start: 0,
+                blocks: Vec::new(),
+                after_if: false,
+            };
+            let whole = pieces.cut();
+            let tokens = pieces.tokens;
+            build = Build::default();
+            build.broken = pieces.broken;
+            if !whole {
+                sink.stop();
+                return None;
+            }
+            let mended = body(&tokens, &build);
+            if mended.is_err() && sink.errors() == before {
+                // Each piece parses alone, but not the whole: tell what the grammar said.
                 report(&failure, &lexed.tokens, None, sink);
             }
-        })
-    });
+            mended.ok()
+        }
+    };
     for span in build.too_high.take() {
         sink.push(too_high(span));
     }
-    parsed.unwrap_or_default()
+    parsed
 }
 
 /// `x => e`, and nothing else, from the text of a requirement.
@@ -113,10 +120,14 @@ struct Pieces<'a, 's> {
 }
 
 impl<'s> Pieces<'_, 's> {
-    fn cut(&mut self) {
+    /// False if there were too many mistakes to go on.
+    fn cut(&mut self) -> bool {
         let tokens = &self.lexed.tokens;
         let mut parens = 0_usize;
         for (at, token) in tokens.iter().enumerate() {
+            if self.sink.is_full() {
+                return false;
+            }
             if at > self.start && self.starts_statement(at, parens) {
                 self.statement(at);
                 parens = 0;
@@ -159,6 +170,7 @@ impl<'s> Pieces<'_, 's> {
             self.statement(tokens.len());
         }
         self.close_blocks();
+        true
     }
 
     /// Whether the token at `at`, which is not the first of its piece, starts a new one.
@@ -182,7 +194,10 @@ impl<'s> Pieces<'_, 's> {
             // Two operands side by side, on two lines: a `;` is missing between them.
             tok if parens == 0 && (tok.may_be_name() || tok == Tok::OpenParen) => {
                 let operand = previous.tok.may_be_name() && tok != Tok::OpenParen
-                    || matches!(previous.tok, Tok::CloseParen | Tok::Number(_) | Tok::String(_));
+                    || matches!(
+                        previous.tok,
+                        Tok::CloseParen | Tok::Number(_) | Tok::String(_)
+                    );
                 let first = tokens[self.start].tok;
                 let gap = previous.span.end as usize..tokens[at].span.start as usize;
                 operand
@@ -338,7 +353,8 @@ impl<'s> Pieces<'_, 's> {
                 let span = self.lexed.tokens[innermost].span;
                 diagnostic = diagnostic.label(span, "the innermost of them");
             }
-            self.sink.push(diagnostic.help("add a `}` where the block ends"));
+            self.sink
+                .push(diagnostic.help("add a `}` where the block ends"));
         }
         let close = Token {
             tok: Tok::CloseBrace,

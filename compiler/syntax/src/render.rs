@@ -103,7 +103,9 @@ impl Excerpt {
             let start = boundary(span.start.saturating_sub(PART), text).max(range.start);
             let end = boundary(span.start.saturating_add(2 * PART), text).min(range.end);
             let line = file.position(diagnostic.span.start).line;
-            let first = text[start..span.start].rfind('\n').map_or(start, |at| start + at + 1);
+            let first = text[start..span.start]
+                .rfind('\n')
+                .map_or(start, |at| start + at + 1);
             let rest = &text[span.start..end];
             let last = rest.find('\n').map_or(end, |at| span.start + at);
             return Self {
@@ -131,7 +133,9 @@ impl Excerpt {
 /// The lines that a range touches.
 fn whole_lines(range: &std::ops::Range<usize>, text: &str) -> std::ops::Range<usize> {
     let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
-    let end = text[range.end..].find('\n').map_or(text.len(), |at| range.end + at);
+    let end = text[range.end..]
+        .find('\n')
+        .map_or(text.len(), |at| range.end + at);
     start..end
 }
 

@@ -96,11 +96,9 @@ fn closing(comment: Span, text: &str) -> usize {
 fn without_stars(body: &str) -> String {
     let line = |line: &str| {
         let trimmed = line.trim_start();
-        if trimmed.starts_with('*') {
-            let before = &line[..line.len() - trimmed.len()];
-            format!("{before} {}", &trimmed[1..])
-        } else {
-            line.to_owned()
+        match trimmed.strip_prefix('*') {
+            Some(rest) => format!("{} {rest}", &line[..line.len() - trimmed.len()]),
+            None => line.to_owned(),
         }
     };
     let mut lines = body.split_inclusive('\n');
@@ -136,19 +134,17 @@ fn list(
             continue;
         };
         let span = first.span.to(last.span);
-        let written = |span: Span| {
-            &text[(span.start - offset) as usize..(span.end - offset) as usize]
-        };
+        let written =
+            |span: Span| &text[(span.start - offset) as usize..(span.end - offset) as usize];
         let name_length = name_length(piece);
-        let name: String = match piece[..name_length].last() {
-            Some(end) => written(first.span.to(end.span)).to_owned(),
-            None => {
-                sink.push(malformed(first.span, "the name of a requirement is missing"));
-                continue;
-            }
-        };
+        if name_length == 0 {
+            let message = "the name of a requirement is missing";
+            sink.push(malformed(first.span, message));
+            continue;
+        }
+        let name = written(first.span.to(piece[name_length - 1].span));
         let name_span = first.span.to(piece[name_length - 1].span);
-        if let Some(kind) = one(&name, name_span, &piece[name_length..], span, program, sink) {
+        if let Some(kind) = one(name, name_span, &piece[name_length..], span, program, sink) {
             program.requirements.push(Requirement {
                 kind,
                 text: written(span).to_owned(),
@@ -216,26 +212,17 @@ fn one(
             };
         }
         "redundancy" | "fair" => {
-            return match rest {
-                [
-                    Token {
-                        tok: Tok::LessEq, ..
-                    },
-                    Token {
-                        tok: Tok::Number(bound),
-                        ..
-                    },
-                ] => Some(if name == "fair" {
-                    RequirementKind::Fair(*bound)
-                } else {
-                    RequirementKind::Redundancy(*bound)
-                }),
-                _ => {
-                    let message = format!("after `{name}` stands a bound: `{name} <= 2`");
-                    sink.push(malformed(span, message));
-                    None
-                }
-            };
+            if let [relation, bound] = rest
+                && let (Tok::LessEq, Tok::Number(bound)) = (relation.tok, bound.tok)
+            {
+                return Some(match name {
+                    "fair" => RequirementKind::Fair(bound),
+                    _ => RequirementKind::Redundancy(bound),
+                });
+            }
+            let message = format!("after `{name}` stands a bound: `{name} <= 2`");
+            sink.push(malformed(span, message));
+            return None;
         }
         "prefers" => return prefers(rest, span, program, sink),
         "no-duplicate-push" => RequirementKind::NoDuplicatePush,

@@ -56,7 +56,9 @@ impl Failure {
 
     fn takes(&self, token: &str) -> bool {
         self.expected.iter().any(|expected| {
-            let spelling = expected.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            let spelling = expected
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'));
             spelling.unwrap_or(expected) == token
         })
     }
@@ -87,12 +89,13 @@ fn diagnose(failure: &Failure, piece: &[Token<'_>], next: Option<&Token<'_>>) ->
         None | Some(Tok::Semicolon | Tok::OpenBrace | Tok::CloseBrace)
     ) || inside.is_none();
 
-    if ends_here && failure.takes(")") {
-        if let Some(open) = innermost_open(&piece[..failure.at.min(piece.len())]) {
-            let diagnostic = Diagnostic::new(Code::UnclosedParenthesis, gap, "a `)` is missing")
-                .label(open, "this `(` is open");
-            return with_hints(diagnostic, failure, piece, found);
-        }
+    if ends_here
+        && failure.takes(")")
+        && let Some(open) = innermost_open(&piece[..failure.at.min(piece.len())])
+    {
+        let diagnostic = Diagnostic::new(Code::UnclosedParenthesis, gap, "a `)` is missing")
+            .label(open, "this `(` is open");
+        return with_hints(diagnostic, failure, piece, found);
     }
     let block = found.is_some_and(|token| token.tok == Tok::OpenBrace);
     if inside.is_none() && !block && failure.takes(";") {
@@ -100,16 +103,19 @@ fn diagnose(failure: &Failure, piece: &[Token<'_>], next: Option<&Token<'_>>) ->
         return with_hints(diagnostic, failure, piece, found);
     }
     let name_wanted = failure.takes("NAME") && !failure.takes("NUMBER");
-    if let (true, Some(token)) = (name_wanted, inside) {
-        if let Some(keyword) = token.tok.keyword() {
-            let message = format!("the keyword `{keyword}` cannot be a name");
-            return Diagnostic::new(Code::KeywordAsName, token.span, message);
-        }
+    if name_wanted
+        && let Some(token) = inside
+        && let Some(keyword) = token.tok.keyword()
+    {
+        let message = format!("the keyword `{keyword}` cannot be a name");
+        return Diagnostic::new(Code::KeywordAsName, token.span, message);
     }
     let message = format!(
         "expected {}, found {}",
         expectation(failure),
-        found.map_or("the end of the text".to_owned(), |token| describe(token.tok))
+        found.map_or("the end of the text".to_owned(), |token| describe(
+            token.tok
+        ))
     );
     let span = found.map_or(gap, |token| token.span);
     let diagnostic = Diagnostic::new(Code::UnexpectedToken, span, message);
@@ -256,15 +262,15 @@ fn with_hints(
         .flatten()
         .find_map(|token| keyword_meant(token.tok).map(|word| (token.tok, word)));
     if let Some((Tok::Name(written), keyword)) = meant {
-        return diagnostic.help(format!("did you mean the keyword `{keyword}`? It is not `{written}`"));
+        return diagnostic.help(format!(
+            "did you mean the keyword `{keyword}`? It is not `{written}`"
+        ));
     }
     match (before, found) {
-        (_, Some(Tok::Assign)) if failure.takes("==") => {
-            diagnostic.help("`==` compares; a variable is assigned where it is declared, a register by SET")
-        }
-        (_, Some(Tok::Minus)) if failure.takes("NUMBER") => {
-            diagnostic.help("integers are unsigned and there is no sign; subtraction wraps: `0 - 1`")
-        }
+        (_, Some(Tok::Assign)) if failure.takes("==") => diagnostic
+            .help("`==` compares; a variable is assigned where it is declared, a register by SET"),
+        (_, Some(Tok::Minus)) if failure.takes("NUMBER") => diagnostic
+            .help("integers are unsigned and there is no sign; subtraction wraps: `0 - 1`"),
         (Some(Tok::Minus), Some(Tok::Greater)) => diagnostic.help("the arrow is `=>`"),
         (Some(Tok::Dot), Some(Tok::Number(_))) => diagnostic.help("numbers have no fraction"),
         (Some(Tok::Name(_)), Some(Tok::OpenParen)) => {
@@ -276,7 +282,9 @@ fn with_hints(
         (_, Some(Tok::Arrow)) => {
             diagnostic.help("`x => …` stands only as an argument of FILTER, MIN, MAX or SUM")
         }
-        (_, Some(Tok::Semicolon)) if at == 0 => diagnostic.help("remove it: there is no empty statement"),
+        (_, Some(Tok::Semicolon)) if at == 0 => {
+            diagnostic.help("remove it: there is no empty statement")
+        }
         _ => diagnostic,
     }
 }

@@ -247,7 +247,11 @@ impl<'a> Checker<'a, '_> {
             (Type::Packet, Type::Packet) => "compare their `.SEQ`",
             (Type::List(_), Type::List(_)) => "compare their `.COUNT`, or test `.EMPTY`",
             _ => {
-                let message = format!("{} cannot be equal to {}", with_article(ta), with_article(tb));
+                let message = format!(
+                    "{} cannot be equal to {}",
+                    with_article(ta),
+                    with_article(tb)
+                );
                 let diagnostic = Diagnostic::new(Code::TypeMismatch, span, message)
                     .label(left, ta.to_string())
                     .label(right, tb.to_string());
@@ -305,7 +309,11 @@ impl<'a> Checker<'a, '_> {
             Value::Typed(id) if self.arena.ty(id) == wanted => Some(id),
             Value::Typed(id) => {
                 let found = self.arena.ty(id);
-                let message = format!("{what} is {}, not {}", with_article(wanted), with_article(found));
+                let message = format!(
+                    "{what} is {}, not {}",
+                    with_article(wanted),
+                    with_article(found)
+                );
                 let mut diagnostic = Diagnostic::new(Code::TypeMismatch, span, message);
                 if let Some(help) = conversion(found, wanted) {
                     diagnostic = diagnostic.help(help);
@@ -379,4 +387,3 @@ pub(super) fn with_article(ty: Type) -> String {
     let article = if ty == Type::Int { "an" } else { "a" };
     format!("{article} {ty}")
 }
-

@@ -2,8 +2,8 @@
 
 use progmp_ir::{ExprId, ExprKind, Extremum, Kind, PacketInt, SubflowBool, SubflowInt, Type};
 
-use super::Checker;
 use super::expr::{Value, with_article};
+use super::{Checker, Pop};
 use crate::ast::{Arg, Expr, Name, Span};
 use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
@@ -105,7 +105,7 @@ impl<'a> Checker<'a, '_> {
             for arg in args.into_iter().flatten() {
                 match arg {
                     // The POP would be right if the PUSH were.
-                    Arg::Expr(expr) if self.pop(expr).is_some() => {}
+                    Arg::Expr(expr) if !matches!(self.pop(expr), Pop::No) => {}
                     Arg::Expr(expr) => {
                         self.expr(expr);
                     }
@@ -152,7 +152,9 @@ impl<'a> Checker<'a, '_> {
                 name.span,
                 "POP takes a packet, and an expression must not",
             )
-            .help("take it first, `VAR packet = ….POP();`, or look at it without taking it, `.TOP`"),
+            .help(
+                "take it first, `VAR packet = ….POP();`, or look at it without taking it, `.TOP`",
+            ),
             "PUSH" | "SET_USER" => {
                 let message = format!("{} is a statement and has no value", name.text);
                 Diagnostic::new(Code::EffectInExpression, name.span, message)
@@ -381,8 +383,11 @@ impl<'a> Checker<'a, '_> {
             Arg::Expr(expr) => Some(expr),
             Arg::Lambda(lambda) => {
                 let message = format!("{method} takes a value, not a function");
-                self.sink
-                    .push(Diagnostic::new(Code::LambdaUnexpected, lambda.span, message));
+                self.sink.push(Diagnostic::new(
+                    Code::LambdaUnexpected,
+                    lambda.span,
+                    message,
+                ));
                 None
             }
         }
@@ -402,7 +407,10 @@ impl<'a> Checker<'a, '_> {
             None
         };
         let diagnostic = if let Some(owner) = owner {
-            let message = format!("`{text}` belongs to {owner}, and this is {}", with_article(ty));
+            let message = format!(
+                "`{text}` belongs to {owner}, and this is {}",
+                with_article(ty)
+            );
             let diagnostic = Diagnostic::new(Code::WrongReceiver, name.span, message)
                 .label(receiver.span, ty.to_string());
             match ty {

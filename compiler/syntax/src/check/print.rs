@@ -76,7 +76,11 @@ impl<'a> Checker<'a, '_> {
         right.then_some(found)
     }
 
-    fn print_argument(&mut self, conversion: Option<Conversion>, arg: &'a Expr) -> Option<PrintArg> {
+    fn print_argument(
+        &mut self,
+        conversion: Option<Conversion>,
+        arg: &'a Expr,
+    ) -> Option<PrintArg> {
         if let ExprKind::Text(text) = &arg.without_parens().kind {
             if let Some(Conversion::Number(c)) = conversion {
                 self.misfit(arg.span, format!("`%{c}` takes a number, not a string"));

@@ -169,7 +169,10 @@ impl<'a> Scopes<'a> {
     pub(crate) fn visible(&self) -> impl Iterator<Item = &'a str> {
         let variables = self.frames.iter().rev().flatten().copied();
         let aliases = self.aliases.keys().copied();
-        Global::names().map(|name| -> &'a str { name }).chain(aliases).chain(variables)
+        Global::names()
+            .map(|name| -> &'a str { name })
+            .chain(aliases)
+            .chain(variables)
     }
 
     /// Declares a variable or parameter in the innermost frame, or says why it cannot be.
@@ -180,7 +183,9 @@ impl<'a> Scopes<'a> {
             sink.push(
                 Diagnostic::new(Code::NeverReadable, name.span, message)
                     .label(alias.span, "the alias")
-                    .help("an alias is looked up before variables, so this one could never be read"),
+                    .help(
+                        "an alias is looked up before variables, so this one could never be read",
+                    ),
             );
             binding = Binding::Broken;
         } else if let Some(global) = Global::named(text) {

@@ -9,7 +9,11 @@ use progmp_syntax::{Code, Severity};
 fn the_wrong_example_of_a_code_gets_that_code_and_no_other() {
     for code in Code::ALL {
         if !code.wrong().is_empty() {
-            let codes: Vec<_> = read(code.wrong()).diagnostics.iter().map(|d| d.code).collect();
+            let codes: Vec<_> = read(code.wrong())
+                .diagnostics
+                .iter()
+                .map(|d| d.code)
+                .collect();
             assert_eq!(codes, [*code], "example of {code}");
         }
     }
@@ -27,7 +31,10 @@ fn the_right_example_of_a_code_has_no_mistake() {
 
 #[test]
 fn only_what_cannot_be_printed_in_a_few_lines_has_no_example() {
-    let without: Vec<_> = Code::ALL.iter().filter(|code| code.wrong().is_empty()).collect();
+    let without: Vec<_> = Code::ALL
+        .iter()
+        .filter(|code| code.wrong().is_empty())
+        .collect();
     assert_eq!(
         without,
         [
@@ -63,7 +70,10 @@ fn an_explanation_has_the_code_the_summary_and_both_examples() {
     assert!(text.contains("\nWrong:\n\n    IF (Q.POP() != NULL) { RETURN; }\n"));
     assert!(text.contains("\nRight:\n\n    VAR packet = Q.POP();\n    DROP(packet);\n"));
     for code in Code::ALL {
-        assert!(code.text().ends_with('.'), "{code} is explained in sentences");
+        assert!(
+            code.text().ends_with('.'),
+            "{code} is explained in sentences"
+        );
         assert!(!code.summary().ends_with('.') && !code.summary().contains('\n'));
     }
 }

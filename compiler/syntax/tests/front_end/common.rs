@@ -29,19 +29,27 @@ pub(crate) fn mistakes(text: &str, expected: &[&str]) {
 pub(crate) fn right(text: &str) -> Program {
     let parsed = read(text);
     assert_eq!(found(&parsed), [] as [&str; 0], "in:\n{text}");
-    parsed.program.expect("a program without diagnostics is there")
+    parsed
+        .program
+        .expect("a program without diagnostics is there")
 }
 
 /// All help of the diagnostics, one a line.
 pub(crate) fn help(text: &str) -> String {
     let parsed = read(text);
-    let help = parsed.diagnostics.iter().flat_map(|diagnostic| &diagnostic.help);
+    let help = parsed
+        .diagnostics
+        .iter()
+        .flat_map(|diagnostic| &diagnostic.help);
     help.cloned().collect::<Vec<_>>().join("\n")
 }
 
 /// All messages of the diagnostics, one a line.
 pub(crate) fn messages(text: &str) -> String {
     let parsed = read(text);
-    let messages = parsed.diagnostics.iter().map(|diagnostic| &*diagnostic.message);
+    let messages = parsed
+        .diagnostics
+        .iter()
+        .map(|diagnostic| &*diagnostic.message);
     messages.collect::<Vec<_>>().join("\n")
 }

@@ -28,7 +28,10 @@ IF (Q.EMPTY) {
     }
 }
 ";
-    assert_eq!(formatted(text), expected.replace("{\n} ELSE {", "{} ELSE {"));
+    assert_eq!(
+        formatted(text),
+        expected.replace("{\n} ELSE {", "{} ELSE {")
+    );
 }
 
 #[test]
@@ -89,21 +92,30 @@ fn a_file_that_is_laid_out_stays_as_it_is() {
 /// Expressions of any form; most are ill typed, which does not matter here.
 fn expression() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(vec![
-        "1", "TRUE", "NULL", "x", "Q", "as", "\"a\\n\"", "SUBFLOWS", "18446744073709551615",
+        "1",
+        "TRUE",
+        "NULL",
+        "x",
+        "Q",
+        "as",
+        "\"a\\n\"",
+        "SUBFLOWS",
+        "18446744073709551615",
     ]);
-    leaf.prop_map(str::to_owned).prop_recursive(5, 40, 3, |inner| {
-        let op = prop::sample::select(vec![
-            "OR", "AND", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%",
-        ]);
-        prop_oneof![
-            (inner.clone(), op, inner.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
-            inner.clone().prop_map(|e| format!("!{e}")),
-            inner.clone().prop_map(|e| format!("({e})")),
-            inner.clone().prop_map(|e| format!("({e}).RTT")),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}).FILTER(s => {b})")),
-            (inner.clone(), inner).prop_map(|(a, b)| format!("x.M({a}, {b}).N()")),
-        ]
-    })
+    leaf.prop_map(str::to_owned)
+        .prop_recursive(5, 40, 3, |inner| {
+            let op = prop::sample::select(vec![
+                "OR", "AND", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%",
+            ]);
+            prop_oneof![
+                (inner.clone(), op, inner.clone()).prop_map(|(a, op, b)| format!("{a} {op} {b}")),
+                inner.clone().prop_map(|e| format!("!{e}")),
+                inner.clone().prop_map(|e| format!("({e})")),
+                inner.clone().prop_map(|e| format!("({e}).RTT")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}).FILTER(s => {b})")),
+                (inner.clone(), inner).prop_map(|(a, b)| format!("x.M({a}, {b}).N()")),
+            ]
+        })
 }
 
 fn statements() -> impl Strategy<Value = String> {

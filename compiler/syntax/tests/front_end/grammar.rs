@@ -111,7 +111,12 @@ fn a_form_with_a_part_missing_is_refused() {
         "()",
     ] {
         let parsed = read(text);
-        assert_eq!(parsed.diagnostics.len(), 1, "{text}: {:?}", parsed.diagnostics);
+        assert_eq!(
+            parsed.diagnostics.len(),
+            1,
+            "{text}: {:?}",
+            parsed.diagnostics
+        );
         assert_eq!(parsed.ast, None, "{text} does not follow the grammar");
     }
 }
@@ -163,7 +168,10 @@ fn an_expression_is_not_a_statement() {
 #[test]
 fn define_stands_outside_of_blocks() {
     mistakes("IF (TRUE) { DEFINE R1 AS a; }", &["E0107@1:13"]);
-    mistakes("FOREACH (VAR s IN SUBFLOWS) { IF (TRUE) { DEFINE R1 AS a; } }", &["E0107@1:43"]);
+    mistakes(
+        "FOREACH (VAR s IN SUBFLOWS) { IF (TRUE) { DEFINE R1 AS a; } }",
+        &["E0107@1:43"],
+    );
 }
 
 #[test]
@@ -192,17 +200,35 @@ fn keywords_in_the_wrong_case_or_misspelt_are_recognised() {
     assert!(help("Var x = 1;").contains("`VAR`"));
     assert!(help("VAR x = Q.EMPTY and RQ.EMPTY;").contains("`AND`"));
     assert!(help("IF (TRUE) { } else { }").contains("`ELSE`"));
-    mistakes("if (TRUE) { RETURN; } else { SET(R1, 1); }", &["E0101@1:4", "E0101@1:28"]);
+    mistakes(
+        "if (TRUE) { RETURN; } else { SET(R1, 1); }",
+        &["E0101@1:4", "E0101@1:28"],
+    );
 }
 
 #[test]
 fn what_was_expected_is_said_in_words() {
     assert_eq!(messages("VAR x = ;"), "expected a value, found `;`");
     assert_eq!(messages("VAR x 1;"), "expected `=`, found the number 1");
-    assert_eq!(messages("VAR 1 = 1;"), "expected a name, found the number 1");
+    assert_eq!(
+        messages("VAR 1 = 1;"),
+        "expected a name, found the number 1"
+    );
     assert_eq!(messages("+;"), "expected a statement, found `+`");
-    assert_eq!(messages("DEFINE R1 next;"), "expected `AS` or `as`, found the name `next`");
-    assert_eq!(messages("VAR x = 1 2;"), "expected `,`, `;` or an operator, found the number 2");
-    assert_eq!(messages("PRINT(1);"), "expected a string, found the number 1");
-    assert_eq!(messages("IF (TRUE)"), "expected `{`, found the end of the text");
+    assert_eq!(
+        messages("DEFINE R1 next;"),
+        "expected `AS` or `as`, found the name `next`"
+    );
+    assert_eq!(
+        messages("VAR x = 1 2;"),
+        "expected `,`, `;` or an operator, found the number 2"
+    );
+    assert_eq!(
+        messages("PRINT(1);"),
+        "expected a string, found the number 1"
+    );
+    assert_eq!(
+        messages("IF (TRUE)"),
+        "expected `{`, found the end of the text"
+    );
 }

@@ -78,8 +78,23 @@ fn define_as_and_void_may_be_names_and_other_keywords_may_not() {
     right("DEFINE R1 AS AS, R2 as as, R3 as DEFINE, R4 AS VOID; SET(AS, as + DEFINE + VOID);");
     right("SUBFLOWS.FILTER(AS => AS.LOSSY).FIRST.PUSH(Q.FILTER(DEFINE => DEFINE.PSH).TOP);");
     for keyword in [
-        "AND", "DROP", "ELSE", "FOREACH", "IF", "IN", "NULL", "OR", "PRINT", "PUSH", "RETURN",
-        "SCHEDULER", "SET", "SET_USER", "VAR", "TRUE", "FALSE",
+        "AND",
+        "DROP",
+        "ELSE",
+        "FOREACH",
+        "IF",
+        "IN",
+        "NULL",
+        "OR",
+        "PRINT",
+        "PUSH",
+        "RETURN",
+        "SCHEDULER",
+        "SET",
+        "SET_USER",
+        "VAR",
+        "TRUE",
+        "FALSE",
     ] {
         let text = format!("VAR {keyword} = 1;");
         let errors = found(&crate::common::read(&text));
@@ -107,7 +122,10 @@ fn strings_end_on_their_line() {
     mistakes("PRINT(\"a);", &["E0007@1:7"]);
     mistakes("PRINT(\"a\rb\");", &["E0007@1:7"]);
     mistakes("PRINT(\"a\nb\");\nSET(R9, 1);", &["E0007@1:7", "E0206@3:5"]);
-    mistakes("PRINT(\"a);\nPRINT(\"b);\nRETURN;", &["E0007@1:7", "E0007@2:7"]);
+    mistakes(
+        "PRINT(\"a);\nPRINT(\"b);\nRETURN;",
+        &["E0007@1:7", "E0007@2:7"],
+    );
     mistakes("PRINT(\"a\\", &["E0007@1:7"]);
 }
 
@@ -133,18 +151,20 @@ fn the_arrow_may_be_written_with_a_space() {
 
 #[test]
 fn characters_without_meaning_are_reported_once_per_run_and_silence_their_statement() {
-    mistakes("SET(R1, 1 ### 2);\nSET(R1, ?);", &["E0005@1:11", "E0005@2:9"]);
+    mistakes(
+        "SET(R1, 1 ### 2);\nSET(R1, ?);",
+        &["E0005@1:11", "E0005@2:9"],
+    );
     mistakes("VAR x = 'a';\nSET(R1, x);", &["E0005@1:9", "E0005@1:11"]);
     assert!(messages("SET(R1, \u{1});").contains("U+0001"));
 }
 
 #[test]
 fn operators_of_other_languages_are_understood_and_refused() {
-    mistakes("IF (Q.EMPTY && RQ.EMPTY || R1 ≤ 1) { RETURN; }", &[
-        "E0005@1:13",
-        "E0005@1:25",
-        "E0005@1:31",
-    ]);
+    mistakes(
+        "IF (Q.EMPTY && RQ.EMPTY || R1 ≤ 1) { RETURN; }",
+        &["E0005@1:13", "E0005@1:25", "E0005@1:31"],
+    );
     assert_eq!(
         help("IF (Q.EMPTY && RQ.EMPTY || R1 ≠ 1) { RETURN; }"),
         "write `AND`\nwrite `OR`\nwrite `!=`"

@@ -28,7 +28,7 @@ fn a_file_of_more_than_a_mebibyte_is_not_read() {
     right(&filled);
     mistakes(&(filled + " "), &["E0001@1:1"]);
     // Nothing else is looked at.
-    let parsed = parse("f", &[0xff; (1 << 20) + 1], &[]);
+    let parsed = parse("f", &vec![0xff; (1 << 20) + 1], &[]);
     assert_eq!(codes(&parsed), ["E0001"]);
 }
 
@@ -41,10 +41,18 @@ fn brackets_are_nested_at_most_256_deep() {
     right(&blocks(256));
     assert_eq!(codes(&survives(&blocks(257))), ["E0013"]);
     let lambdas = |depth: usize| {
-        format!("VOID({}1{});", "Q.SUM(p => ".repeat(depth), ")".repeat(depth))
+        format!(
+            "VOID({}1{});",
+            "Q.SUM(p => ".repeat(depth),
+            ")".repeat(depth)
+        )
     };
     assert_eq!(codes(&survives(&lambdas(256))), ["E0013"]);
-    assert!(survives(&parens(257)).diagnostics[0].message.contains("256"));
+    assert!(
+        survives(&parens(257)).diagnostics[0]
+            .message
+            .contains("256")
+    );
 }
 
 #[test]
@@ -57,7 +65,7 @@ fn a_hundred_thousand_open_brackets_are_one_mistake() {
     assert_eq!(codes(&survives(&"()".repeat(100_000))), ["E0101"]);
     assert!(codes(&survives(&"}".repeat(100_000))).starts_with(&["E0104"]));
     assert!(codes(&survives(&")".repeat(100_000))).starts_with(&["E0101"]));
-    assert!(codes(&survives(&"(;".repeat(100_000))).starts_with(&["E0112"]) || !codes(&survives(&"(;".repeat(100_000))).is_empty());
+    assert!(codes(&survives(&"(;".repeat(100_000))).starts_with(&["E0101"]));
 }
 
 #[test]
@@ -95,20 +103,25 @@ fn long_chains_are_one_mistake_for_each_statement() {
 #[test]
 fn the_highest_trees_in_the_deepest_nesting_fit_on_a_small_stack() {
     // Height is spent on right operands, where recursion is unavoidable.
-    let mut text = "1".to_owned();
-    for _ in 0..250 {
-        text = format!("1 + (2 * ({text}))").replace("((", "(").replace("))", ")");
-        if text.len() > 4_000 {
-            break;
-        }
-    }
     let nested = format!("{}1{}", "1 + 2 * (".repeat(250), ")".repeat(250));
     right(&format!("VOID({nested});"));
-    let nested = format!("{}1 < 2{}", "TRUE OR TRUE AND 1 < 2 == (".repeat(250), ")".repeat(250));
+    let nested = format!(
+        "{}1 < 2{}",
+        "TRUE OR TRUE AND 1 < 2 == (".repeat(250),
+        ")".repeat(250)
+    );
     right(&format!("VOID({nested});"));
-    let nested = format!("{}0{}", "Q.GET(1 + 2 * Q.COUNT + Q.GET(".repeat(120), ").SEQ).SEQ".repeat(120));
+    let nested = format!(
+        "{}0{}",
+        "Q.GET(1 + 2 * Q.COUNT + Q.GET(".repeat(120),
+        ").SEQ).SEQ".repeat(120)
+    );
     right(&format!("VOID({nested});"));
-    let blocks = format!("{}{}", "IF (TRUE) { IF (FALSE) { } ELSE { ".repeat(127), "} }".repeat(127));
+    let blocks = format!(
+        "{}{}",
+        "IF (TRUE) { IF (FALSE) { } ELSE { ".repeat(127),
+        "} }".repeat(127)
+    );
     right(&blocks);
 }
 
@@ -123,24 +136,80 @@ fn at_most_a_hundred_mistakes_are_shown_and_the_rest_is_counted() {
     // Warnings do not take the place of errors.
     let warnings = "IF (TRUE) { RETURN; RETURN; }\n".repeat(200);
     let parsed = survives(&format!("{warnings}VOID(x);"));
-    assert!(parsed.diagnostics.iter().any(|d| d.code == Code::UnknownName));
+    assert!(
+        parsed
+            .diagnostics
+            .iter()
+            .any(|d| d.code == Code::UnknownName)
+    );
+}
+
+/// Pieces that are cheap to write and dear to read.
+const PIECES: [&str; 29] = [
+    "VOID();",
+    "SET(R1,1);",
+    "x ",
+    "1 ",
+    "\"",
+    "\\",
+    "'",
+    "/*",
+    "//\n",
+    "VAR x=1;",
+    "a.b;",
+    "IF(1){}",
+    "} ",
+    "{}",
+    "(;",
+    "IN ",
+    "=>",
+    "\n",
+    "é",
+    "VOID(xyz);",
+    "VAR Q=1;",
+    "/* @require x */",
+    "x=",
+    "VOID(1,",
+    "DEFINE R1 AS a;",
+    "VAR a=Q.FILTER(p=>p.SEQ>1).FIRST;",
+    "RETURN;",
+    "ELSE ",
+    "1+1;",
+];
+
+fn is_read_in_time(piece: &str, size: usize) {
+    let start = Instant::now();
+    let text = piece.repeat(size / piece.len());
+    let parsed = parse("f", text.as_bytes(), &[]);
+    let rendered = progmp_syntax::render(&parsed.diagnostics, &parsed.source, false);
+    let seconds = start.elapsed().as_secs();
+    assert!(seconds < 60, "{piece:?} took {seconds} s");
+    assert!(
+        rendered.len() < 1 << 20,
+        "{piece:?} is told in {} bytes",
+        rendered.len()
+    );
 }
 
 #[test]
-fn a_mebibyte_of_anything_is_read_in_seconds() {
-    for piece in [
-        "VOID();", "SET(R1,1);", "x ", "1 ", "\"", "\\", "'", "/*", "//\n", "VAR x=1;", "a.b;", "IF(1){}",
-        "} ", "IN ", "=>", "\n", "é", "VOID(xyz);", "VAR Q=1;", "/* @require x */", "x=", "VOID(1,", "DEFINE R1 AS a;",
-        "VAR a=Q.FILTER(p=>p.SEQ>1).FIRST;", "RETURN;",
-    ] {
-        let start = Instant::now();
-        let text = piece.repeat((1 << 20) / piece.len());
-        let parsed = parse("f", text.as_bytes(), &[]);
-        let parsing = start.elapsed();
-        let rendered = progmp_syntax::render(&parsed.diagnostics, &parsed.source, false);
-        let seconds = start.elapsed().as_secs();
-        eprintln!("{piece:?} {:?} {:?}", parsing, start.elapsed());
-        assert!(seconds < 60, "{piece:?} took {seconds} s");
-        assert!(rendered.len() < 16 << 20, "{piece:?} is told in {} bytes", rendered.len());
+fn any_piece_many_times_is_read_in_seconds() {
+    for piece in PIECES {
+        is_read_in_time(piece, 64 << 10);
     }
+}
+
+#[test]
+fn a_mebibyte_of_the_dearest_pieces_is_read_in_seconds() {
+    for piece in ["{}", "VOID();", "VAR a=Q.FILTER(p=>p.SEQ>1).FIRST;"] {
+        is_read_in_time(piece, 1 << 20);
+    }
+}
+
+#[test]
+fn after_a_hundred_mistakes_of_grammar_the_rest_is_not_read() {
+    let parsed = survives(&"VAR ;\n".repeat(200));
+    assert_eq!(parsed.diagnostics.len(), 101);
+    let last = parsed.diagnostics.last().expect("there are 101");
+    assert_eq!(last.code, Code::TooManyMistakes);
+    assert!(last.message.contains("not read"));
 }

@@ -26,9 +26,15 @@ fn a_variable_is_known_after_its_own_declaration() {
 fn a_variable_is_known_to_the_end_of_its_block() {
     right("IF (TRUE) { VAR x = 1; VOID(x); } ELSE { VAR x = 2; VOID(x); }");
     mistakes("IF (TRUE) { VAR x = 1; } VOID(x);", &["E0201@1:31"]);
-    mistakes("IF (TRUE) { VAR x = 1; } ELSE { VOID(x); }", &["E0201@1:38"]);
+    mistakes(
+        "IF (TRUE) { VAR x = 1; } ELSE { VOID(x); }",
+        &["E0201@1:38"],
+    );
     mistakes("FOREACH (VAR s IN SUBFLOWS) { } VOID(s);", &["E0201@1:38"]);
-    mistakes("VAR f = SUBFLOWS.MIN(s => s.RTT); VOID(s.RTT);", &["E0201@1:40"]);
+    mistakes(
+        "VAR f = SUBFLOWS.MIN(s => s.RTT); VOID(s.RTT);",
+        &["E0201@1:40"],
+    );
     let parsed = read("IF (TRUE) { VAR x = 1; } VOID(x);");
     let labels = &parsed.diagnostics[0].labels;
     assert_eq!(parsed.source.position(labels[0].0.start).column, 17);
@@ -63,14 +69,32 @@ fn parameters_are_looked_up_innermost_first() {
 
 #[test]
 fn a_name_that_can_never_be_read_is_an_error() {
-    for name in ["Q", "QU", "RQ", "SUBFLOWS", "CURRENT_TIME_MS", "RANDOM", "R1", "R6"] {
+    for name in [
+        "Q",
+        "QU",
+        "RQ",
+        "SUBFLOWS",
+        "CURRENT_TIME_MS",
+        "RANDOM",
+        "R1",
+        "R6",
+    ] {
         mistakes(&format!("VAR {name} = 1;"), &["E0204@1:5"]);
-        mistakes(&format!("FOREACH (VAR {name} IN SUBFLOWS) {{ }}"), &["E0204@1:14"]);
-        mistakes(&format!("VOID(SUBFLOWS.FILTER({name} => TRUE));"), &["E0204@1:22"]);
+        mistakes(
+            &format!("FOREACH (VAR {name} IN SUBFLOWS) {{ }}"),
+            &["E0204@1:14"],
+        );
+        mistakes(
+            &format!("VOID(SUBFLOWS.FILTER({name} => TRUE));"),
+            &["E0204@1:22"],
+        );
     }
     mistakes("DEFINE R1 AS a; VAR a = 1;", &["E0204@1:21"]);
     mistakes("VAR a = 1; DEFINE R1 AS a;", &["E0204@1:5"]);
-    mistakes("DEFINE R1 AS a; VOID(SUBFLOWS.FILTER(a => TRUE));", &["E0204@1:38"]);
+    mistakes(
+        "DEFINE R1 AS a; VOID(SUBFLOWS.FILTER(a => TRUE));",
+        &["E0204@1:38"],
+    );
     // A property's name is none of these.
     right("VAR RTT = 1; VAR POP = RTT; VAR TOP = POP; VAR R7 = TOP; VOID(R7);");
 }
@@ -112,11 +136,19 @@ fn set_names_a_register() {
 
 #[test]
 fn a_misspelt_name_brings_the_one_that_was_meant() {
-    assert_eq!(help("VAR packets = 1; VOID(packest);"), "did you mean `packets`?");
+    assert_eq!(
+        help("VAR packets = 1; VOID(packest);"),
+        "did you mean `packets`?"
+    );
     assert_eq!(help("VOID(SUBFLOW);"), "did you mean `SUBFLOWS`?");
     assert_eq!(help("VOID(q);"), "did you mean `Q`?");
-    assert_eq!(help("DEFINE R1 AS rounds; VOID(round);"), "did you mean `rounds`?");
-    assert!(help("VOID(R9);").contains("R1 to R6") || help("VOID(R9);").contains("did you mean `R"));
+    assert_eq!(
+        help("DEFINE R1 AS rounds; VOID(round);"),
+        "did you mean `rounds`?"
+    );
+    assert!(
+        help("VOID(R9);").contains("R1 to R6") || help("VOID(R9);").contains("did you mean `R")
+    );
 }
 
 #[test]
@@ -127,15 +159,24 @@ fn a_misspelt_property_brings_the_one_that_was_meant() {
     );
     assert_eq!(help("VOID(Q.TOP.LENGHT);"), "did you mean `LENGTH`?");
     assert_eq!(help("VOID(Q.EMTPY);"), "did you mean `EMPTY`?");
-    assert_eq!(help("VOID(SUBFLOWS.FILER(s => s.LOSSY));"), "did you mean `FILTER`?");
+    assert_eq!(
+        help("VOID(SUBFLOWS.FILER(s => s.LOSSY));"),
+        "did you mean `FILTER`?"
+    );
     assert_eq!(help("VOID(NULL.RTTS);"), "did you mean `RTT`?");
     assert!(messages("VOID(Q.TOP.BANDWIDTH);").contains("a packet has no `BANDWIDTH`"));
 }
 
 #[test]
 fn a_wrong_declaration_is_reported_once_and_not_at_each_use() {
-    mistakes("VAR x = y; VOID(x); VOID(x.RTT + 1); SET(R1, x);", &["E0201@1:9"]);
-    mistakes("FOREACH (VAR s IN y) { s.PUSH(Q.TOP); VOID(s.SEQ); }", &["E0201@1:19"]);
+    mistakes(
+        "VAR x = y; VOID(x); VOID(x.RTT + 1); SET(R1, x);",
+        &["E0201@1:9"],
+    );
+    mistakes(
+        "FOREACH (VAR s IN y) { s.PUSH(Q.TOP); VOID(s.SEQ); }",
+        &["E0201@1:19"],
+    );
     mistakes("VOID(y.FILTER(s => s.ANYTHING).FIRST.RTT);", &["E0201@1:6"]);
     mistakes("VAR x = 1 +; VOID(x); SET(R1, x);", &["E0101@1:12"]);
     mistakes("FOREACH (VAR s IN) { s.PUSH(Q.TOP); }", &["E0101@1:18"]);
@@ -143,17 +184,16 @@ fn a_wrong_declaration_is_reported_once_and_not_at_each_use() {
 
 #[test]
 fn three_hundred_variables_may_be_declared() {
-    let mut text = String::from("VAR v0 = 1;");
-    for at in 1..300 {
-        text.push_str(&format!("VAR v{at} = v{};", at - 1));
-    }
+    let declare = |at: usize| format!("VAR v{at} = v{};", at - 1);
+    let text: Vec<_> = (1..300).map(declare).collect();
+    let text = format!("VAR v0 = 1;{}", text.concat());
     assert_eq!(right(&text).vars.len(), 300);
 }
 
 #[test]
 fn eight_lambdas_may_be_nested_and_not_nine() {
     let nested = |depth: usize| {
-        let open: String = (0..depth).map(|at| format!("SUBFLOWS.SUM(s{at} => ")).collect();
+        let open = "SUBFLOWS.SUM(s => ".repeat(depth);
         format!("VOID({open}1{});", ")".repeat(depth))
     };
     right(&nested(8));

@@ -22,11 +22,20 @@ fn schedulers(folder: &str) -> Vec<(PathBuf, Vec<u8>)> {
 
 #[test]
 fn every_scheduler_that_is_accepted_or_rejected_is_a_program() {
-    for folder in ["specs/schedulers", "tests/cases/accept", "tests/cases/reject"] {
+    for folder in [
+        "specs/schedulers",
+        "tests/cases/accept",
+        "tests/cases/reject",
+    ] {
         for (path, bytes) in schedulers(folder) {
             let parsed = parse("case", &bytes, &[]);
             fuzzing::holds(&parsed);
-            assert!(parsed.program.is_some(), "{}: {:?}", path.display(), found(&parsed));
+            assert!(
+                parsed.program.is_some(),
+                "{}: {:?}",
+                path.display(),
+                found(&parsed)
+            );
         }
     }
 }
@@ -37,7 +46,11 @@ fn every_case_of_an_error_has_one() {
         let parsed = parse("case", &bytes, &[]);
         fuzzing::holds(&parsed);
         let is_error = |d: &progmp_syntax::Diagnostic| d.severity == Severity::Error;
-        assert!(parsed.diagnostics.iter().any(is_error), "{}", path.display());
+        assert!(
+            parsed.diagnostics.iter().any(is_error),
+            "{}",
+            path.display()
+        );
     }
 }
 

@@ -30,7 +30,10 @@ fn a_diagnostic_shows_code_place_source_line_labels_and_help() {
 #[test]
 fn the_line_above_a_far_label_is_shown_too() {
     let text = rendered("VAR x = 1;\n\n\n\n\nVAR x = 2;");
-    assert!(text.contains("1 | VAR x = 1;") && text.contains("6 | VAR x = 2;"), "{text}");
+    assert!(
+        text.contains("1 | VAR x = 1;") && text.contains("6 | VAR x = 2;"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -50,7 +53,10 @@ fn colour_is_added_on_request_only() {
 #[test]
 fn control_characters_of_the_source_do_not_reach_the_terminal() {
     let text = rendered("VOID(\u{1b}[31m);\n/* \u{7} */");
-    assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text:?}");
+    assert!(
+        !text.contains('\u{1b}') && !text.contains('\u{7}'),
+        "{text:?}"
+    );
 }
 
 #[test]
@@ -62,7 +68,10 @@ fn nothing_is_rendered_as_nothing() {
 fn what_has_no_source_line_is_rendered_too() {
     let parsed = parse("big", &vec![b' '; (1 << 20) + 1], &[]);
     let text = render(&parsed.diagnostics, &parsed.source, false);
-    assert!(text.starts_with("error[E0001]: a file of 1048577 bytes"), "{text}");
+    assert!(
+        text.starts_with("error[E0001]: a file of 1048577 bytes"),
+        "{text}"
+    );
     let parsed = parse("bad", b"RETURN;\xff", &[]);
     let text = render(&parsed.diagnostics, &parsed.source, false);
     assert!(text.contains("bad:1:8"), "{text}");
@@ -71,7 +80,11 @@ fn what_has_no_source_line_is_rendered_too() {
 
 #[test]
 fn of_a_very_long_line_a_part_is_shown_with_the_true_column() {
-    let text = format!("{}VOID(x);{}", "SET(R1, 1); ".repeat(1000), " SET(R2, 1);".repeat(1000));
+    let text = format!(
+        "{}VOID(x);{}",
+        "SET(R1, 1); ".repeat(1000),
+        " SET(R2, 1);".repeat(1000)
+    );
     let shown = rendered(&text);
     assert!(shown.contains("case.progmp:1:12006"), "{shown}");
     assert!(shown.contains("VOID(x);") && shown.len() < 1000, "{shown}");
@@ -81,6 +94,9 @@ fn of_a_very_long_line_a_part_is_shown_with_the_true_column() {
 fn a_label_far_away_is_told_as_a_note() {
     let text = format!("VAR x = 1;\n{}VAR x = 2;", "// filler\n".repeat(1000));
     let shown = rendered(&text);
-    assert!(shown.contains("line 1, column 5: first declared here"), "{shown}");
+    assert!(
+        shown.contains("line 1, column 5: first declared here"),
+        "{shown}"
+    );
     assert!(shown.contains("case.progmp:1002:5"), "{shown}");
 }

@@ -3,11 +3,33 @@
 use crate::common::{help, mistakes, read, right};
 
 const SUBFLOW_INTS: [&str; 18] = [
-    "RTT", "RTT_MS", "RTT_AVG", "RTT_VAR", "CWND", "SSTHRESH", "SKBS_IN_FLIGHT", "QUEUED",
-    "LOST_SKBS", "MSS", "ID", "PACING_RATE", "DELIVERY_RATE", "BW_OUT_ACK", "BW_OUT_SEND",
-    "DELAY_IN", "DELAY_OUT", "USER",
+    "RTT",
+    "RTT_MS",
+    "RTT_AVG",
+    "RTT_VAR",
+    "CWND",
+    "SSTHRESH",
+    "SKBS_IN_FLIGHT",
+    "QUEUED",
+    "LOST_SKBS",
+    "MSS",
+    "ID",
+    "PACING_RATE",
+    "DELIVERY_RATE",
+    "BW_OUT_ACK",
+    "BW_OUT_SEND",
+    "DELAY_IN",
+    "DELAY_OUT",
+    "USER",
 ];
-const SUBFLOW_BOOLS: [&str; 6] = ["IS_BACKUP", "BACKUP", "THROTTLED", "TSQ_THROTTLED", "LOSSY", "STALE"];
+const SUBFLOW_BOOLS: [&str; 6] = [
+    "IS_BACKUP",
+    "BACKUP",
+    "THROTTLED",
+    "TSQ_THROTTLED",
+    "LOSSY",
+    "STALE",
+];
 const PACKET_INTS: [&str; 4] = ["LENGTH", "SIZE", "SEQ", "USER"];
 
 /// A value of each type: bool, int, subflow, packet, subflow list, queue.
@@ -31,13 +53,19 @@ fn takes(frame: &str, types: &[&str]) {
     let null = read(&frame.replace('@', "NULL")).program.is_some();
     let takes_null = types.iter().any(|ty| !ty.contains(' '));
     assert_eq!(null, takes_null, "NULL in `{frame}`");
-    assert!(read(&frame.replace('@', "\"text\"")).program.is_none(), "string in `{frame}`");
+    assert!(
+        read(&frame.replace('@', "\"text\"")).program.is_none(),
+        "string in `{frame}`"
+    );
 }
 
 #[test]
 fn each_place_takes_its_type() {
     takes("IF (@) { }", &["bool"]);
-    takes("FOREACH (VAR x IN @) { }", &["subflow list", "packet queue"]);
+    takes(
+        "FOREACH (VAR x IN @) { }",
+        &["subflow list", "packet queue"],
+    );
     takes("SET(R1, @);", &["int"]);
     takes("DROP(@);", &["packet"]);
     takes("SUBFLOWS.FIRST.PUSH(@);", &["packet"]);
@@ -86,7 +114,9 @@ fn each_operator_takes_its_types() {
 fn everything_is_compared_with_null_on_either_side() {
     for op in ["==", "!="] {
         for (_, value) in VALUES {
-            right(&format!("VOID({value} {op} NULL); VOID(NULL {op} {value});"));
+            right(&format!(
+                "VOID({value} {op} NULL); VOID(NULL {op} {value});"
+            ));
         }
         right(&format!("VOID(NULL {op} NULL);"));
     }
@@ -94,7 +124,12 @@ fn everything_is_compared_with_null_on_either_side() {
 
 #[test]
 fn references_and_lists_are_not_compared_with_each_other() {
-    for (value, advice) in [("SUBFLOWS.FIRST", ".ID"), ("Q.TOP", ".SEQ"), ("Q", ".COUNT"), ("SUBFLOWS", ".COUNT")] {
+    for (value, advice) in [
+        ("SUBFLOWS.FIRST", ".ID"),
+        ("Q.TOP", ".SEQ"),
+        ("Q", ".COUNT"),
+        ("SUBFLOWS", ".COUNT"),
+    ] {
         for op in ["==", "!="] {
             let text = format!("VOID({value} {op} {value});");
             mistakes(&text, &["E0302@1:6"]);
@@ -120,7 +155,11 @@ fn every_property_belongs_to_its_kind_and_has_its_type() {
     }
     right("IF (Q.TOP.PSH AND Q.TOP.SENT_ON_ALL AND Q.TOP.SENT_ON(SUBFLOWS.FIRST)) { }");
     right("IF (SUBFLOWS.FIRST.HAS_WINDOW_FOR(Q.TOP)) { }");
-    for name in SUBFLOW_INTS.iter().chain(&SUBFLOW_BOOLS).filter(|name| **name != "USER") {
+    for name in SUBFLOW_INTS
+        .iter()
+        .chain(&SUBFLOW_BOOLS)
+        .filter(|name| **name != "USER")
+    {
         mistakes(&format!("VOID(Q.TOP.{name});"), &["E0307@1:12"]);
         mistakes(&format!("VOID(SUBFLOWS.{name});"), &["E0307@1:15"]);
     }
@@ -143,12 +182,22 @@ fn aliases_of_properties_are_the_same_property() {
     ] {
         let kinds = |name: &str| {
             let program = right(&format!("VOID(SUBFLOWS.FIRST.{name});"));
-            program.exprs.into_iter().map(|expr| expr.kind).collect::<Vec<_>>()
+            program
+                .exprs
+                .into_iter()
+                .map(|expr| expr.kind)
+                .collect::<Vec<_>>()
         };
         assert_eq!(kinds(alias), kinds(name));
     }
-    let first = right("VOID(Q.TOP);").exprs.into_iter().map(|expr| expr.kind);
-    let top = right("VOID(Q.FIRST);").exprs.into_iter().map(|expr| expr.kind);
+    let first = right("VOID(Q.TOP);")
+        .exprs
+        .into_iter()
+        .map(|expr| expr.kind);
+    let top = right("VOID(Q.FIRST);")
+        .exprs
+        .into_iter()
+        .map(|expr| expr.kind);
     assert!(first.eq(top));
 }
 
@@ -157,9 +206,15 @@ fn every_list_operation_applies_to_both_kinds_of_list() {
     for list in ["SUBFLOWS", "Q", "QU", "RQ"] {
         right(&format!("IF ({list}.EMPTY) {{ }}"));
         right(&format!("SET(R1, {list}.COUNT + {list}.SUM(x => x.USER));"));
-        right(&format!("VAR a = {list}.FILTER(x => x.USER > 1).FILTER(x => TRUE);"));
-        right(&format!("VAR a = {list}.GET(1).USER + {list}.TOP.USER + {list}.FIRST.USER + {list}.LAST.USER;"));
-        right(&format!("VAR a = {list}.MIN(x => x.USER).USER + {list}.MAX(x => x.USER).USER;"));
+        right(&format!(
+            "VAR a = {list}.FILTER(x => x.USER > 1).FILTER(x => TRUE);"
+        ));
+        right(&format!(
+            "VAR a = {list}.GET(1).USER + {list}.TOP.USER + {list}.FIRST.USER + {list}.LAST.USER;"
+        ));
+        right(&format!(
+            "VAR a = {list}.MIN(x => x.USER).USER + {list}.MAX(x => x.USER).USER;"
+        ));
     }
 }
 
@@ -168,7 +223,10 @@ fn pop_takes_from_q_and_rq_and_what_is_filtered_from_them() {
     right("VAR a = Q.POP(), b = RQ.POP(), c = Q.FILTER(p => p.PSH).FILTER(p => TRUE).POP();");
     right("VAR list = RQ.FILTER(p => p.PSH); DROP(list.POP());");
     mistakes("VAR a = QU.POP();", &["E0306@1:12"]);
-    mistakes("VAR list = QU.FILTER(p => p.PSH); DROP(list.POP());", &["E0306@1:45"]);
+    mistakes(
+        "VAR list = QU.FILTER(p => p.PSH); DROP(list.POP());",
+        &["E0306@1:45"],
+    );
     mistakes("VAR a = SUBFLOWS.POP();", &["E0306@1:18"]);
     mistakes("VAR a = Q.TOP.POP();", &["E0301@1:9"]);
     mistakes("VAR a = NULL.POP();", &["E0312@1:9"]);
@@ -212,7 +270,16 @@ fn null_has_the_properties_of_whatever_has_them() {
     right("VOID(NULL.SENT_ON(NULL)); VOID(NULL.HAS_WINDOW_FOR(NULL));");
     right("NULL.PUSH(NULL); NULL.SET_USER(NULL); DROP(NULL); SET(R1, NULL); IF (NULL) { }");
     mistakes("VOID(NULL.ANYTHING);", &["E0202@1:11"]);
-    for operation in ["EMPTY", "COUNT", "TOP", "FIRST", "LAST", "FILTER(s => TRUE)", "GET(1)", "SUM(s => 1)"] {
+    for operation in [
+        "EMPTY",
+        "COUNT",
+        "TOP",
+        "FIRST",
+        "LAST",
+        "FILTER(s => TRUE)",
+        "GET(1)",
+        "SUM(s => 1)",
+    ] {
         mistakes(&format!("VOID(NULL.{operation});"), &["E0312@1:6"]);
     }
     mistakes("FOREACH (VAR x IN NULL) { }", &["E0312@1:19"]);
@@ -245,8 +312,14 @@ fn the_conversions_of_print_are_counted_and_typed() {
 
 #[test]
 fn all_mistakes_of_an_expression_are_reported() {
-    mistakes("VOID(a + b == c AND Q);", &["E0201@1:6", "E0201@1:10", "E0201@1:15", "E0301@1:21"]);
-    mistakes("VOID(Q.MIN(p => a).SENT_ON(b));", &["E0201@1:17", "E0201@1:28"]);
+    mistakes(
+        "VOID(a + b == c AND Q);",
+        &["E0201@1:6", "E0201@1:10", "E0201@1:15", "E0301@1:21"],
+    );
+    mistakes(
+        "VOID(Q.MIN(p => a).SENT_ON(b));",
+        &["E0201@1:17", "E0201@1:28"],
+    );
 }
 
 #[test]
