@@ -281,6 +281,33 @@ mod tests {
     }
 
     #[test]
+    fn a_negated_comparison_is_the_opposite_one() {
+        let mut terms = Terms::new();
+        let [x, y] = ["x", "y"].map(|name| terms.constant(name, Sort::Word));
+        let [i, j] = ["i", "j"].map(|name| terms.constant(name, Sort::Int));
+        let assertions = [
+            terms.ult(x, y),
+            terms.ule(x, y),
+            terms.int_lt(i, j),
+            terms.int_le(i, j),
+        ];
+        let text = script(&terms, &assertions);
+        let asserted: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("(assert"))
+            .collect();
+        assert_eq!(
+            asserted,
+            [
+                "(assert (bvult x y))",
+                "(assert (bvule x y))",
+                "(assert (< i j))",
+                "(assert (<= i j))",
+            ]
+        );
+    }
+
+    #[test]
     fn the_text_of_a_deep_and_shared_term_is_linear() {
         let mut terms = Terms::new();
         let mut sum = terms.constant("x", Sort::Word);
