@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use crate::levels::closest;
+
 /// What stands for standard input on the command line.
 pub const STDIN: &str = "-";
 
@@ -28,10 +30,37 @@ pub fn read(argument: &str, limit: usize) -> Result<Vec<u8>, String> {
     }
     let path = Path::new(argument);
     if path.is_dir() {
-        return Err("this is a directory; name the files in it".to_owned());
+        return Err("this is a directory".to_owned());
     }
     let file = File::open(path).map_err(|error| reason(&error))?;
     read_bounded(&mut &file, limit).map_err(|error| reason(&error))
+}
+
+/// What to do about a file that cannot be read.
+pub fn advice(argument: &str) -> String {
+    let path = Path::new(argument);
+    if path.is_dir() {
+        return format!("name the files in it: {}", path.join("*.progmp").display());
+    }
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let wanted = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    let others = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| *name != wanted);
+    match closest(&wanted, others) {
+        Some(close) => format!("did you mean {}?", path.with_file_name(close).display()),
+        None => "check the name and its permissions; `-` stands for standard input".to_owned(),
+    }
 }
 
 fn read_bounded(source: &mut dyn Read, limit: usize) -> io::Result<Vec<u8>> {
@@ -178,6 +207,17 @@ mod tests {
     fn a_write_into_a_missing_folder_fails_and_names_the_file() {
         let error = write(Path::new("/nonexistent/x.json"), b"").unwrap_err();
         assert!(error.starts_with("/nonexistent/x.json cannot be written"));
+    }
+
+    #[test]
+    fn a_misspelt_file_is_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("min_rtt.progmp"), "").unwrap();
+        let wrong = folder.path().join("min_rt.progmp");
+        let advice = super::advice(&wrong.display().to_string());
+        assert!(advice.ends_with("min_rtt.progmp?"), "{advice}");
+        let nowhere = super::advice("/nonexistent/folder/x");
+        assert!(nowhere.contains("standard input"), "{nowhere}");
     }
 
     #[test]

@@ -61,16 +61,16 @@ pub fn load(argument: &str, require: &[String]) -> Loaded {
     };
     let bytes = match files::read(argument, limits::FILE_BYTES) {
         Ok(bytes) => bytes,
-        Err(reason) => return nothing(DiagnosticReport::error(CANNOT_READ, reason, None)),
+        Err(reason) => {
+            let help = files::advice(argument);
+            return nothing(DiagnosticReport::error(CANNOT_READ, reason, Some(&help)));
+        }
     };
     if bytes.len() > limits::FILE_BYTES {
         let message = format!("the file is larger than {} bytes", limits::FILE_BYTES);
         let help = "a scheduler is a page of text: is this the right file?";
-        return nothing(DiagnosticReport::error(
-            Code::FileTooLarge.id(),
-            message,
-            Some(help),
-        ));
+        let trouble = DiagnosticReport::error(Code::FileTooLarge.id(), message, Some(help));
+        return nothing(trouble.at_start());
     }
     let parsed = progmp_syntax::parse(&name, &bytes, require);
     Loaded {

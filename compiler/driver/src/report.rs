@@ -241,6 +241,14 @@ impl DiagnosticReport {
         }
     }
 
+    /// The same, at the start of the file.
+    #[must_use]
+    pub const fn at_start(mut self) -> Self {
+        (self.line, self.column) = (Some(1), Some(1));
+        (self.end_line, self.end_column) = (Some(1), Some(1));
+        self
+    }
+
     /// A mistake of the text. One in a requirement of the command line has no place in the file.
     pub fn from_syntax(diagnostic: &Diagnostic, source: &SourceFile) -> Self {
         let severity = match diagnostic.severity {
