@@ -116,7 +116,10 @@ impl Sink {
             } else {
                 format!("and {more} more that are not shown")
             };
-            list.push(Diagnostic::new(Code::TooManyMistakes, span, message));
+            let argument = list.last().and_then(|last| last.argument.clone());
+            let mut last = Diagnostic::new(Code::TooManyMistakes, span, message);
+            last.argument = argument;
+            list.push(last);
         }
         list
     }

@@ -200,3 +200,9 @@ fn a_mistake_of_the_command_line_shows_the_argument() {
     assert_eq!(found(&from_command_line("")).len(), 1);
     assert_eq!(found(&from_command_line("\0")).len(), 1);
 }
+
+#[test]
+fn a_hundred_mistakes_of_the_command_line_are_cut_short() {
+    let parsed = from_command_line(&",".repeat(150));
+    assert_eq!(parsed.diagnostics.len(), 101);
+}
