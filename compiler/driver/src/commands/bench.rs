@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{failed, printed};
+use super::printed;
 use crate::exit::Exit;
 use crate::files;
 use crate::pipeline::{Settings, check};
@@ -54,26 +54,25 @@ pub fn bench(args: &Args) -> Exit {
         return printed(&text, Exit::Accepted);
     }
     let mut rows = Vec::new();
+    let mut exit = Exit::Accepted;
     for file in &args.files {
-        let mut samples = Vec::new();
-        for _ in 0..args.runs {
-            match spawn(file) {
-                Ok(sample) => samples.push(sample),
-                Err(why) => return failed(&format!("{}: {why}", files::display_name(file))),
+        match (0..args.runs).map(|_| spawn(file)).collect() {
+            Ok(samples) => rows.push(median(samples)),
+            Err((failure, why)) => {
+                files::complain(&format!("{}: {why}\n", files::display_name(file)));
+                exit = exit.and(failure);
             }
         }
-        samples.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
-        rows.push(samples.swap_remove(samples.len() / 2));
     }
-    let accepted = rows.iter().all(|row| row.verdict == FileVerdict::Accepted);
-    printed(
-        &table(&rows),
-        if accepted {
-            Exit::Accepted
-        } else {
-            Exit::Rejected
-        },
-    )
+    for row in &rows {
+        exit = exit.and(row.verdict.exit());
+    }
+    printed(&table(&rows), exit)
+}
+
+fn median(mut samples: Vec<Sample>) -> Sample {
+    samples.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    samples.swap_remove(samples.len() / 2)
 }
 
 fn measure(file: &str) -> Sample {
@@ -112,19 +111,21 @@ fn peak() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-fn spawn(file: &str) -> Result<Sample, String> {
-    let this = std::env::current_exe().map_err(|error| files::reason(&error))?;
+fn spawn(file: &str) -> Result<Sample, (Exit, String)> {
+    let unusable = |why: String| (Exit::BadInput, why);
+    let this = std::env::current_exe().map_err(|error| unusable(files::reason(&error)))?;
     let output = Command::new(this)
         .args(["bench", "--one", "--"])
         .arg(file)
         .output()
-        .map_err(|error| files::reason(&error))?;
+        .map_err(|error| unusable(files::reason(&error)))?;
     let told = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
     if !output.status.success() {
-        return Err(told());
+        return Err((Exit::Fault, told()));
     }
-    let samples: Vec<Sample> = serde_json::from_slice(&output.stdout).map_err(|_| told())?;
-    samples.into_iter().next().ok_or_else(told)
+    let samples: Vec<Sample> =
+        serde_json::from_slice(&output.stdout).map_err(|_| (Exit::Fault, told()))?;
+    samples.into_iter().next().ok_or_else(|| unusable(told()))
 }
 
 fn table(rows: &[Sample]) -> String {
@@ -162,7 +163,7 @@ fn table(rows: &[Sample]) -> String {
         .filter_map(|row| row.peak_kib)
         .max()
         .map_or(0.0, mib);
-    let (Some(most), median) = (times.last(), times[times.len() / 2]) else {
+    let (Some(most), Some(median)) = (times.last(), times.get(times.len() / 2)) else {
         return out;
     };
     let total: f64 = times.iter().sum();

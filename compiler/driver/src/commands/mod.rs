@@ -64,8 +64,7 @@ enum Command {
         #[arg(value_enum, default_value = "progmp")]
         of: ManPage,
     },
-    /// Measure the whole gate on each file
-    #[command(hide = true)]
+    /// Measure time, memory and effort of the whole gate on each file
     Bench(bench::Args),
 }
 
