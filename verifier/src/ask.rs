@@ -173,10 +173,37 @@ impl Engine<'_> {
             }
             Decision::Impossible(size) => size,
         };
-        // Across executions: what was popped is not popped again, what was sent is marked.
-        for across in [Goal::PushesUnpopped, Goal::PushesSent] {
-            if let Decision::Impossible(here) = self.decide(across) {
-                let size = size.min(here);
+        // Across executions: what was popped is not popped again, and what was sent is marked. A
+        // pushed packet that left Q (and RQ) is not popped by a later execution.
+        let arguments: [&[Goal]; 3] = [
+            &[Goal::PushesUnpopped],
+            &[
+                Goal::PushesSent {
+                    reinjections_too: false,
+                },
+                Goal::KeepsPushed {
+                    reinjections_too: false,
+                },
+            ],
+            &[
+                Goal::PushesSent {
+                    reinjections_too: true,
+                },
+                Goal::KeepsPushed {
+                    reinjections_too: true,
+                },
+            ],
+        ];
+        for argument in arguments {
+            let mut size = size;
+            let holds = argument.iter().all(|&goal| match self.decide(goal) {
+                Decision::Impossible(here) => {
+                    size = size.min(here);
+                    true
+                }
+                _ => false,
+            });
+            if holds {
                 let why = if size == Size::Any {
                     String::new()
                 } else {

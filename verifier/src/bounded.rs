@@ -98,9 +98,8 @@ impl Bounded {
                 let fact = t.not(both);
                 self.facts.push(fact);
             }
-            // What was sent is still in some queue, or no list names it.
             for j in 0..self.subflow_count {
-                let held = t.or(&[q[i], qu[i], rq[i]]);
+                let held = t.or(&[q[i], qu[i]]);
                 let fact = t.implies(self.sent[i * self.subflow_count + j], held);
                 self.facts.push(fact);
             }

@@ -153,13 +153,15 @@ fn candidates(state: &SchedState) -> Vec<SchedState> {
         if state.packets[i].psh {
             with(&|s| s.packets[i].psh = false);
         }
-        for &property in progmp_ir::PacketInt::ALL {
+        for property in [progmp_ir::PacketInt::Length, progmp_ir::PacketInt::User] {
             let value = state.packets[i].int(property);
             for simpler in simpler(value, usual.int(property)) {
                 with(&|s| *s.packets[i].int_mut(property) = simpler);
             }
         }
     }
+    // Sequence numbers one after the other.
+    with(&|s| s.packets.iter_mut().for_each(|packet| packet.seq = 0));
     let usual = progmp_ir::Subflow::default();
     for j in 0..state.subflows.len() {
         for &property in progmp_ir::SubflowBool::ALL {

@@ -3,9 +3,7 @@
 //! Both run from one state with one seed; they differ if actions (in order),
 //! registers, USER values or queues do.
 
-use progmp_ir::{
-    Action, Domain, EventKind, Execution, Program, QueueName, SchedState, execute,
-};
+use progmp_ir::{Action, Domain, EventKind, Execution, Program, QueueName, SchedState, execute};
 
 use crate::bounded::Bounded;
 use crate::concrete::{candidate_seeds, shrink};

@@ -72,8 +72,11 @@ pub(crate) enum Goal {
     PushesMoreThan(u64),
     /// A packet is pushed that the execution did not pop.
     PushesUnpopped,
-    /// A packet is pushed on a subflow that sent it already.
-    PushesSent,
+    /// A packet is pushed on a subflow that sent it already, and was not popped from Q (or RQ) by
+    /// this execution.
+    PushesSent { reinjections_too: bool },
+    /// A packet is pushed that is in Q (or RQ) when the execution ends.
+    KeepsPushed { reinjections_too: bool },
     /// Some subflow is available for a packet pushed elsewhere, and nothing is pushed on it.
     PassesOver,
     /// Two PUSHes of one execution name one subflow.
@@ -207,11 +210,38 @@ impl Goal {
                 }
                 _ => None,
             }),
-            Self::PushesSent => any_event(d, log, |d, event| match &event.kind {
-                EventKind::Push {
+            Self::PushesSent { reinjections_too } => any_event(d, log, |d, event| {
+                let EventKind::Push {
                     packet, subflow, ..
-                } => Some(d.sent_on(packet, subflow)),
-                _ => None,
+                } = &event.kind
+                else {
+                    return None;
+                };
+                let taken = any_event(d, log, |d, event| match &event.kind {
+                    EventKind::Pop {
+                        packet: popped,
+                        queue,
+                        ..
+                    } if reinjections_too || *queue == QueueName::Send => {
+                        Some(d.same(popped, packet))
+                    }
+                    _ => None,
+                });
+                let kept = d.not(&taken);
+                let sent = d.sent_on(packet, subflow);
+                Some(d.and(&sent, &kept))
+            }),
+            Self::KeepsPushed { reinjections_too } => any_event(d, log, |d, event| {
+                let EventKind::Push { packet, .. } = &event.kind else {
+                    return None;
+                };
+                let after = &runs[0].after;
+                let mut kept = d.is_member(after.queue(QueueName::Send), packet);
+                if reinjections_too {
+                    let lost = d.is_member(after.queue(QueueName::Retrans), packet);
+                    kept = d.or(&kept, &lost);
+                }
+                Some(kept)
             }),
             Self::PassesOver => any_event(d, log, |d, event| {
                 let EventKind::Push { packet, .. } = &event.kind else {

@@ -149,6 +149,11 @@ impl Unbounded {
             let apart = self.terms.not(both);
             self.axiom(&[p], apart);
         }
+        let s = self.canonical_subflow;
+        let sent = self.terms.apply(self.sent, &[p, s]);
+        let held = self.terms.or(&[q, qu]);
+        let held = self.terms.implies(sent, held);
+        self.axiom(&[p, s], held);
         for kind in [Kind::Subflow, Kind::Packet] {
             let (x, y) = (
                 self.canonical(kind),

@@ -200,8 +200,14 @@ impl Unbounded {
             self.count_of_part(list, parent, count);
         }
 
+        // Only for closed lists: functions from elements to elements set the solver going round.
+        let most = if outer.is_empty() {
+            self.most_counted
+        } else {
+            0
+        };
         let mut picked = Vec::new();
-        for least in 1..=self.most_counted {
+        for least in 1..=most {
             let elem = self.symbol("counted", element, &outer);
             let mut facts = vec![self.at(list, elem)];
             for &earlier in &picked {
@@ -232,6 +238,9 @@ impl Unbounded {
         let mut all = outer.clone();
         all.push(canonical);
         self.axiom(&all, covered);
+        if !outer.is_empty() {
+            return;
+        }
         let left_out = self.symbol("left_out", self.terms.sort(canonical), &outer);
         let inside = self.at(whole, left_out);
         let kept = self.at(part, left_out);

@@ -42,6 +42,8 @@ pub enum Profile {
     Proof,
     /// Quantifier-free formulas, asked one after the other with push and pop.
     Search,
+    /// One large quantifier-free formula that is hoped to be unsatisfiable.
+    Exhaust,
 }
 
 /// The answer to a check.
@@ -99,6 +101,18 @@ impl Solver {
             asserted: Vec::new(),
             marks: Vec::new(),
         }
+    }
+
+    /// Changes how much effort each check from here on may take.
+    pub fn limit(&mut self, limits: Limits) {
+        self.enter(|session| {
+            let mut params = Params::new();
+            params.set_u32(
+                "rlimit",
+                u32::try_from(limits.rlimit.max(1)).unwrap_or(u32::MAX),
+            );
+            session.solver.set_params(&params);
+        });
     }
 
     /// Opens a level: what is asserted from here on is forgotten by the next [`Solver::pop`].
@@ -191,6 +205,18 @@ impl Session {
             Profile::Search => Tactic::new("simplify")
                 .and_then(&Tactic::new("smt"))
                 .solver(),
+            Profile::Exhaust => [
+                "propagate-values",
+                "solve-eqs",
+                "simplify",
+                "bit-blast",
+                "sat",
+            ]
+            .iter()
+            .fold(Tactic::new("simplify"), |tactic, next| {
+                tactic.and_then(&Tactic::new(next))
+            })
+            .solver(),
         };
         let mut params = Params::new();
         let rlimit = u32::try_from(limits.rlimit.max(1)).unwrap_or(u32::MAX);
