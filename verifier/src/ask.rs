@@ -268,8 +268,9 @@ impl Engine<'_> {
         finding(property, Verdict::Unknown(open.to_owned()), open)
     }
 
-    /// Small states in which something is pushed, some with more packets and windows.
+    /// States in which something is pushed: ordinary ones with room and data, and small ones.
     fn pushing_states(&mut self) -> Vec<SchedState> {
+        let mut states = ordinary_states();
         let pushes: Vec<Goal> = self
             .program
             .statements()
@@ -277,7 +278,6 @@ impl Engine<'_> {
             .filter(|stmt| matches!(stmt.kind, StmtKind::Push { .. }))
             .map(|stmt| Goal::Happens(crate::goal::Effect::Push { at: stmt.id }))
             .collect();
-        let mut states = Vec::new();
         for goal in pushes {
             for size in [(1, 1), (2, 2)] {
                 for state in self.several(goal, size, 4) {
@@ -354,6 +354,37 @@ fn pushes_a_pair_twice(run: &[Replayed]) -> bool {
             _ => false,
         })
     })
+}
+
+/// One to three subflows with open windows, the fastest first, last or in the middle, and data in
+/// Q, in QU or in RQ.
+fn ordinary_states() -> Vec<SchedState> {
+    let mut states = Vec::new();
+    for rtts in [
+        &[10_000][..],
+        &[10_000, 40_000],
+        &[40_000, 10_000],
+        &[20_000, 40_000, 10_000],
+    ] {
+        for (in_q, in_qu, in_rq) in [(16, 0, 0), (8, 8, 0), (8, 8, 8), (0, 8, 0)] {
+            let mut state = SchedState::default();
+            for &rtt in rtts {
+                let cwnd = 32;
+                state.subflows.push(progmp_ir::Subflow {
+                    rtt,
+                    cwnd,
+                    ..Default::default()
+                });
+            }
+            state.packets = vec![progmp_ir::Packet::default(); in_q + in_qu];
+            state.qu = (0..in_qu).collect();
+            state.rq = (0..in_rq).collect();
+            state.q = (in_qu..in_qu + in_q).collect();
+            state.normalize();
+            states.push(state);
+        }
+    }
+    states
 }
 
 /// The state with room on every subflow and a longer Q, so that a run has something to do.

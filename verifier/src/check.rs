@@ -57,9 +57,11 @@ pub(crate) fn check_all(engine: &mut Engine<'_>, progress: &mut dyn FnMut(Proper
     progress(Property::ReinjectionsAreServed);
     findings.extend(engine.reinjections());
     progress(Property::DivisionIsDefined);
+    engine.thrifty = true;
     for list in engine.arithmetic() {
         findings.extend(list);
     }
+    engine.thrifty = false;
     progress(Property::NoDuplicatePush);
     findings.extend(engine.duplicates());
     findings.extend(skipped);

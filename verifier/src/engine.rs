@@ -16,6 +16,7 @@ use crate::goal::Goal;
 use crate::judge::{Judge, Run};
 use crate::model::state_of;
 use crate::report::{Effort, Size};
+use crate::sample::Samples;
 use crate::smt::{Answer, Limits, Node, Profile, Solver, Term, Terms};
 use crate::unbounded::{Arithmetic, Unbounded};
 
@@ -196,6 +197,9 @@ pub(crate) struct Engine<'p> {
     pub(crate) effort: Effort,
     proofs: [Option<Box<Side<Unbounded>>>; 2],
     searches: BTreeMap<(usize, usize), Side<Bounded>>,
+    samples: Option<Samples>,
+    /// Little effort only: for what is reported and never gates.
+    pub(crate) thrifty: bool,
     /// Formulas proved unsatisfiable, for export.
     pub(crate) proved: Vec<(String, Arithmetic, Term)>,
 }
@@ -208,6 +212,8 @@ impl<'p> Engine<'p> {
             options,
             effort: Effort::default(),
             proofs: [None, None],
+            samples: None,
+            thrifty: false,
             searches: BTreeMap::new(),
             proved: Vec::new(),
         }
@@ -262,7 +268,13 @@ impl<'p> Engine<'p> {
     pub(crate) fn search_at(&mut self, goal: Goal, size: (usize, usize)) -> Found {
         self.effort.searches += 1;
         let program = self.program;
+        let rlimit = match (self.thrifty, size == LARGEST) {
+            (true, _) => self.options.rlimit / 20,
+            (false, false) => self.options.rlimit,
+            (false, true) => self.options.rlimit * 10,
+        };
         let side = self.bounded(size);
+        side.solver.limit(Limits { rlimit });
         let formula = side.formula(program, goal);
         match side.check(&[formula]) {
             Answer::Unsat => Found::Nothing,
@@ -371,7 +383,7 @@ impl<'p> Engine<'p> {
             match self.search_at(goal, size) {
                 Found::Nothing => {}
                 Found::Open(why) => open = Some(why),
-                Found::State(state) => return Found::State(self.smaller(goal, size, state)),
+                Found::State(state) => return Found::State(state),
             }
         }
         open.map_or(Found::Nothing, Found::Open)
@@ -403,7 +415,11 @@ impl<'p> Engine<'p> {
 
     /// Tries to show that a goal is impossible at any size.
     pub(crate) fn impossible(&mut self, goal: Goal) -> Result<(), String> {
-        self.refute(&format!("{goal:?}"), |side, program| {
+        self.impossible_with(goal, self.options.rlimit)
+    }
+
+    fn impossible_with(&mut self, goal: Goal, rlimit: u64) -> Result<(), String> {
+        self.refute(&format!("{goal:?}"), rlimit, |side, program| {
             side.formula(program, goal)
         })
     }
@@ -412,6 +428,7 @@ impl<'p> Engine<'p> {
     pub(crate) fn refute(
         &mut self,
         name: &str,
+        rlimit: u64,
         formula: impl Fn(&mut Side<Unbounded>, &Program) -> Term,
     ) -> Result<(), String> {
         let mut reason = String::new();
@@ -423,6 +440,7 @@ impl<'p> Engine<'p> {
             let program = self.program;
             let side = self.unbounded(arithmetic);
             let goal = formula(side, program);
+            side.solver.limit(Limits { rlimit });
             match side.check(&[goal]) {
                 Answer::Unsat => {
                     self.proved.push((name.to_owned(), arithmetic, goal));
@@ -438,23 +456,73 @@ impl<'p> Engine<'p> {
         Err(reason)
     }
 
-    /// Decides whether a violation can happen.
-    pub(crate) fn decide(&mut self, goal: Goal) -> Decision {
-        self.decide_up_to(goal, &SMALL)
+    /// A state of the fixed sample that shows the goal.
+    pub(crate) fn sampled(&mut self, goal: Goal) -> Option<SchedState> {
+        let (program, needs) = (self.program, &self.needs);
+        let samples = self
+            .samples
+            .get_or_insert_with(|| Samples::new(program, needs));
+        samples.find(program, goal)
     }
 
-    /// Decides whether a violation can happen, with these sizes tried before the proof.
-    pub(crate) fn decide_up_to(&mut self, goal: Goal, small: &[(usize, usize)]) -> Decision {
-        if let Found::State(state) = self.search(goal, small) {
-            return Decision::Possible(state);
+    /// A state that shows the goal, as small as the small searches find one.
+    fn smallest_like(&mut self, goal: Goal, state: SchedState) -> Box<SchedState> {
+        match self.search(goal, &SMALL) {
+            Found::State(smaller) => smaller,
+            _ => Box::new(state),
+        }
+    }
+
+    /// Decides whether a violation can happen; a state that shows it is as small as possible.
+    pub(crate) fn decide(&mut self, goal: Goal) -> Decision {
+        match self.settle(goal, &LARGER, true) {
+            Decision::Possible(state) => {
+                let size = (state.subflows.len(), state.packets.len());
+                Decision::Possible(self.smaller(goal, size, state))
+            }
+            other => other,
+        }
+    }
+
+    /// Decides whether a situation can be reached; any state will do.
+    pub(crate) fn reach(&mut self, goal: Goal) -> Decision {
+        let most = |kind| usize::try_from(self.needs.elements(kind, 16)).unwrap_or(16);
+        let wide = (
+            most(progmp_ir::Kind::Subflow).max(2),
+            most(progmp_ir::Kind::Packet).max(2),
+        );
+        self.settle(goal, &[(3, 3), wide, (5, 2), (2, 5)], false)
+    }
+
+    /// Samples, a proof with little effort, small searches, a proof with all effort, and, where a
+    /// bounded proof counts, the largest size.
+    fn settle(&mut self, goal: Goal, larger: &[(usize, usize)], bounded_proof: bool) -> Decision {
+        if let Some(state) = self.sampled(goal) {
+            return Decision::Possible(if bounded_proof {
+                self.smallest_like(goal, state)
+            } else {
+                Box::new(state)
+            });
+        }
+        if self.impossible_with(goal, self.options.rlimit / 8).is_ok() {
+            return Decision::Impossible(Size::Any);
+        }
+        let mut open = None;
+        for sizes in [&SMALL, larger] {
+            match self.search(goal, sizes) {
+                Found::State(state) => return Decision::Possible(state),
+                Found::Open(why) => open = Some(why),
+                Found::Nothing => {}
+            }
+        }
+        if self.thrifty {
+            return Decision::Open(open.unwrap_or_else(|| Answer::RLIMIT.to_owned()));
         }
         let Err(reason) = self.impossible(goal) else {
             return Decision::Impossible(Size::Any);
         };
-        match self.search(goal, &LARGER) {
-            Found::State(state) => return Decision::Possible(state),
-            Found::Open(why) => return Decision::Open(why),
-            Found::Nothing => {}
+        if !bounded_proof {
+            return Decision::Open(open.unwrap_or(reason));
         }
         match self.search_at(goal, LARGEST) {
             Found::State(state) => Decision::Possible(state),
@@ -463,26 +531,6 @@ impl<'p> Engine<'p> {
                 subflows: Size::ACCEPTED.0,
                 packets: Size::ACCEPTED.1,
             }),
-        }
-    }
-
-    /// Decides whether a situation can be reached.
-    pub(crate) fn reach(&mut self, goal: Goal) -> Decision {
-        if let Found::State(state) = self.search(goal, &SMALL) {
-            return Decision::Possible(state);
-        }
-        let Err(reason) = self.impossible(goal) else {
-            return Decision::Impossible(Size::Any);
-        };
-        let most = |kind| usize::try_from(self.needs.elements(kind, 16)).unwrap_or(16);
-        let wide = (
-            most(progmp_ir::Kind::Subflow).max(2),
-            most(progmp_ir::Kind::Packet).max(2),
-        );
-        match self.search(goal, &[(3, 3), wide, (5, 2), (2, 5)]) {
-            Found::State(state) => Decision::Possible(state),
-            Found::Open(why) => Decision::Open(why),
-            Found::Nothing => Decision::Open(reason),
         }
     }
 }

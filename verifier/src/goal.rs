@@ -114,6 +114,13 @@ pub(crate) enum Goal {
         case: Case,
         measure: Measure,
     },
+    /// … that leaves the measure above so much.
+    StaysAbove {
+        ranking: Ranking,
+        case: Case,
+        measure: Measure,
+        most: u64,
+    },
     /// Two such executions, and the IF goes another way in the second.
     Switches { at: StmtId },
     /// Two such executions of which the last leads back to the start, after so many.
@@ -324,6 +331,20 @@ impl Goal {
                 let halved = measure.is_halved(d, &runs[0]);
                 let not = d.not(&halved);
                 d.and(&unranked, &not)
+            }
+            Self::StaysAbove {
+                ranking,
+                case,
+                measure,
+                most,
+            } => {
+                let unranked = unranked(d, &runs[0], &ranking, case);
+                let Some((_, after)) = measure.values(d, &runs[0]) else {
+                    return unranked;
+                };
+                let most = d.int(most);
+                let above = d.less(&most, &after);
+                d.and(&unranked, &above)
             }
             Self::Switches { at } => {
                 let first = changes_alone(d, &runs[0]);

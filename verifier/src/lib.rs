@@ -21,6 +21,7 @@ mod property;
 mod replay;
 mod report;
 mod rotation;
+mod sample;
 mod summary;
 mod symbolic;
 mod termination;

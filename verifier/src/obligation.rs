@@ -136,7 +136,7 @@ impl Engine<'_> {
         let (mut used, mut masked, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
         for place in self.null_places() {
             let (bad, good) = (place.goal(true), place.goal(false));
-            let state = match self.decide_up_to(bad, &[(1, 1), (2, 2)]) {
+            let state = match self.reach(bad) {
                 Decision::Impossible(_) => continue,
                 Decision::Possible(state) => state,
                 Decision::Open(why) => {

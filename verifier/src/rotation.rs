@@ -16,12 +16,13 @@ use crate::unbounded::Unbounded;
 impl Engine<'_> {
     /// The register that serves as the cursor of a rotation, proved for any size.
     pub(crate) fn rotates(&mut self) -> Option<SchedReg> {
+        let rlimit = self.options.rlimit;
         SchedReg::all()
             .filter(|&reg| self.needs.writes_register(reg))
             .collect::<Vec<_>>()
             .into_iter()
             .find(|&reg| {
-                self.refute("rotation", |side, program| {
+                self.refute("rotation", rlimit, |side, program| {
                     side.runs(program, 1);
                     breaks_rotation(side, reg)
                 })

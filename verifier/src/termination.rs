@@ -19,6 +19,7 @@ use crate::obligation::finding;
 use crate::property::Property;
 use crate::replay::{Stepper, idle_run, is_steady, makes_progress, recurrence_key};
 use crate::report::{Counterexample, Finding, Scenario, Size, Verdict};
+use crate::smt::Node;
 use crate::unbounded::Arithmetic;
 
 const MAIN: &str = "|Q|, |RQ|, free windows, unsent (packet, subflow) pairs";
@@ -200,7 +201,7 @@ impl Engine<'_> {
 
     fn ending(&mut self) -> Ending {
         // Actions without progress: nothing else may show that they stop.
-        let acting = self.decide_up_to(Goal::ActsIdly, &SEARCHED);
+        let acting = self.decide(Goal::ActsIdly);
         match acting {
             Decision::Possible(state) => {
                 return match self.explore_from(*state, Goal::ActsIdly) {
@@ -219,9 +220,12 @@ impl Engine<'_> {
             }
             Decision::Impossible(Size::Any) => {}
         }
-        let state = match self.search(Goal::ChangesIdly, &SEARCHED) {
-            Found::State(state) => Some(state),
-            _ => None,
+        let state = match self.sampled(Goal::ChangesIdly) {
+            Some(state) => Some(Box::new(state)),
+            None => match self.search(Goal::ChangesIdly, &SEARCHED[..1]) {
+                Found::State(state) => Some(state),
+                _ => None,
+            },
         };
         if state.is_none() && self.impossible(Goal::ChangesIdly).is_ok() {
             return Ending::Ends(Proof {
@@ -361,36 +365,56 @@ impl Engine<'_> {
             (Measure::Below { .. }, Some(limit)) => limit,
             _ => u64::MAX,
         };
-        let halves = Goal::NotHalved {
-            ranking,
-            case,
-            measure,
-        };
-        if range > 64 && self.excluded(halves) {
-            return Bound::of(64);
-        }
-        let mut steps: Vec<u64> = self
+        let mut literals: Vec<u64> = self
             .program
             .exprs
             .iter()
             .filter_map(|e| match e.kind {
-                ExprKind::Int(value) if value > 1 && value < range => Some(value),
+                ExprKind::Int(value) if value < range => Some(value),
                 _ => None,
             })
             .collect();
-        steps.sort_unstable();
-        steps.dedup();
-        for &step in steps.iter().rev().take(8) {
-            if self.excluded(Goal::ShrinksLess {
+        literals.sort_unstable();
+        literals.dedup();
+        // The largest step, then what is left after one execution, if that is little.
+        let step = literals
+            .iter()
+            .rev()
+            .copied()
+            .filter(|&step| step > 1)
+            .take(8)
+            .find(|&step| {
+                self.excluded(Goal::ShrinksLess {
+                    ranking,
+                    case,
+                    measure,
+                    step,
+                })
+            })
+            .unwrap_or(1);
+        let whole = Bound::of(range.div_ceil(step));
+        if whole.fixed <= u64::from(self.options.fuel) {
+            return whole;
+        }
+        let left = literals.iter().copied().take(8).find(|&most| {
+            self.excluded(Goal::StaysAbove {
                 ranking,
                 case,
                 measure,
-                step,
-            }) {
-                return Bound::of(range.div_ceil(step));
-            }
+                most,
+            })
+        });
+        if let Some(most) = left {
+            return Bound::of(most.div_ceil(step).saturating_add(1));
         }
-        Bound::of(range)
+        if self.excluded(Goal::NotHalved {
+            ranking,
+            case,
+            measure,
+        }) {
+            return Bound::of(64);
+        }
+        whole
     }
 
     fn measure_text(&self, measure: Measure, limit: Option<u64>) -> String {
@@ -436,7 +460,7 @@ impl Engine<'_> {
                 continue;
             };
             let at = ExprId::new(i);
-            for (side_of, beside) in [(a, b), (b, a)] {
+            for side_of in [a, b] {
                 let ExprKind::Register(reg) = program.expr(side_of).kind else {
                     continue;
                 };
@@ -444,8 +468,8 @@ impl Engine<'_> {
                 let (Some(first), Some(second)) = (other(0, at, reg), other(1, at, reg)) else {
                     continue;
                 };
-                let literal = match program.expr(beside).kind {
-                    ExprKind::Int(value) => Some(value),
+                let literal = match side.domain.terms.node(first.1) {
+                    Node::Word(value) => Some(value),
                     _ => None,
                 };
                 if first == second && needs.writes_register(reg) {
