@@ -1,13 +1,15 @@
 //! Properties on request.
 
-use progmp_ir::{EventKind, Requirement, RequirementKind, SchedState, StmtKind};
+use progmp_ir::{Requirement, RequirementKind, SchedState, StmtKind};
 
 use crate::concrete::shrink;
 use crate::engine::{Decision, Engine};
 use crate::goal::Goal;
 use crate::obligation::finding;
 use crate::property::{Level, Property};
-use crate::replay::{Replayed, Stepper, most_copies, passes_over, second_push};
+use crate::replay::{
+    Replayed, Stepper, most_copies, passes_over, pushes_a_pair_twice, second_push,
+};
 use crate::report::{Counterexample, Finding, Scenario, Size, Verdict};
 
 /// Executions of one trigger that a search over histories looks at.
@@ -339,21 +341,6 @@ impl Engine<'_> {
         }
         found.expect("three subflows were tried")
     }
-}
-
-fn pushes_a_pair_twice(run: &[Replayed]) -> bool {
-    let mut seen = std::collections::BTreeSet::new();
-    run.iter().any(|step| {
-        step.execution.log.iter().any(|event| match event.kind {
-            EventKind::Push {
-                subflow, packet, ..
-            } => !seen.insert((
-                step.before.subflows[subflow].id,
-                step.before.packets[packet].seq,
-            )),
-            _ => false,
-        })
-    })
 }
 
 /// One to three subflows with open windows, the fastest first, last or in the middle, and data in

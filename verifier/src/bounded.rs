@@ -79,7 +79,7 @@ impl Bounded {
             window,
             randoms: BTreeMap::new(),
             run: 0,
-            widths: Widths::new(),
+            widths: Widths::default(),
         };
         domain.environment();
         domain

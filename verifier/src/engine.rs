@@ -269,7 +269,7 @@ impl<'p> Engine<'p> {
         self.effort.searches += 1;
         let program = self.program;
         let rlimit = match (self.thrifty, size == LARGEST) {
-            (true, _) => self.options.rlimit / 20,
+            (true, _) => self.options.rlimit / 40,
             (false, false) => self.options.rlimit,
             (false, true) => self.options.rlimit * 10,
         };
@@ -494,6 +494,17 @@ impl<'p> Engine<'p> {
         self.settle(goal, &[(3, 3), wide, (5, 2), (2, 5)], false)
     }
 
+    /// The same for what is likely: small searches before the proof that it is not so.
+    pub(crate) fn reach_likely(&mut self, goal: Goal) -> Decision {
+        if let Some(state) = self.sampled(goal) {
+            return Decision::Possible(Box::new(state));
+        }
+        match self.search(goal, &SMALL) {
+            Found::State(state) => Decision::Possible(state),
+            _ => self.reach(goal),
+        }
+    }
+
     /// Samples, a proof with little effort, small searches, a proof with all effort, and, where a
     /// bounded proof counts, the largest size.
     fn settle(&mut self, goal: Goal, larger: &[(usize, usize)], bounded_proof: bool) -> Decision {
@@ -504,8 +515,21 @@ impl<'p> Engine<'p> {
                 Box::new(state)
             });
         }
-        if self.impossible_with(goal, self.options.rlimit / 8).is_ok() {
+        let little = if self.thrifty { 40 } else { 8 };
+        if self
+            .impossible_with(goal, self.options.rlimit / little)
+            .is_ok()
+        {
             return Decision::Impossible(Size::Any);
+        }
+        if self.thrifty {
+            return match self.search(goal, &SMALL) {
+                Found::State(state) => Decision::Possible(state),
+                Found::Open(why) => Decision::Open(why),
+                Found::Nothing => Decision::Open(
+                    "neither an example with 2 subflows and 2 packets nor a quick proof".to_owned(),
+                ),
+            };
         }
         let mut open = None;
         for sizes in [&SMALL, larger] {
@@ -514,9 +538,6 @@ impl<'p> Engine<'p> {
                 Found::Open(why) => open = Some(why),
                 Found::Nothing => {}
             }
-        }
-        if self.thrifty {
-            return Decision::Open(open.unwrap_or_else(|| Answer::RLIMIT.to_owned()));
         }
         let Err(reason) = self.impossible(goal) else {
             return Decision::Impossible(Size::Any);

@@ -30,6 +30,9 @@ mod witness;
 
 pub mod smt;
 
+#[cfg(test)]
+mod tests;
+
 pub use check::prove;
 pub use engine::Options;
 pub use equivalence::{Equivalence, equivalent};

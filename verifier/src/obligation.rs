@@ -148,7 +148,7 @@ impl Engine<'_> {
                     continue;
                 }
             };
-            let (list, mut this) = match self.reach(good) {
+            let (list, mut this) = match self.reach_likely(good) {
                 Decision::Possible(_) => match place {
                     Place::Read(_) => (
                         &mut masked,
@@ -328,7 +328,7 @@ impl Engine<'_> {
 
     /// Whether the effect is dead (and reported so).
     fn report_dead(&mut self, stmt: &Stmt, effect: Effect, found: &mut Vec<Finding>) -> bool {
-        let mut this = match self.reach(Goal::Happens(effect)) {
+        let mut this = match self.reach_likely(Goal::Happens(effect)) {
             Decision::Possible(_) => return false,
             Decision::Impossible(_) => {
                 let message = match effect {
@@ -357,7 +357,7 @@ impl Engine<'_> {
     /// `reinjections-are-served`.
     pub(crate) fn reinjections(&mut self) -> Vec<Finding> {
         let property = Property::ReinjectionsAreServed;
-        vec![match self.reach(Goal::TakesReinjection) {
+        vec![match self.reach_likely(Goal::TakesReinjection) {
             Decision::Possible(_) => {
                 finding(property, Verdict::proved(), "packets are taken from RQ")
             }

@@ -353,6 +353,7 @@ fn history_shows(
             };
             limits.into_iter().any(|k| passes_over(run, id, k))
         }
+        Property::NoDuplicatePush => pushes_a_pair_twice(run),
         _ => return Err(format!("{property} is not judged over a run")),
     };
     if shown {
@@ -373,6 +374,22 @@ pub(crate) fn most_copies(run: &[Replayed]) -> u64 {
         }
     }
     copies.into_values().max().unwrap_or(0)
+}
+
+/// Whether a (packet, subflow) pair is pushed twice in a run.
+pub(crate) fn pushes_a_pair_twice(run: &[Replayed]) -> bool {
+    let mut seen = std::collections::BTreeSet::new();
+    run.iter().any(|step| {
+        step.execution.log.iter().any(|event| match event.kind {
+            EventKind::Push {
+                subflow, packet, ..
+            } => !seen.insert((
+                step.before.subflows[subflow].id,
+                step.before.packets[packet].seq,
+            )),
+            _ => false,
+        })
+    })
 }
 
 /// Whether more than `k · |SUBFLOWS|` consecutive PUSHes go elsewhere while the subflow is

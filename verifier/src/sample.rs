@@ -30,6 +30,7 @@ impl Samples {
         let mut source = Source {
             seed: 0x5eed,
             words: pool(program),
+            most: widest(program),
         };
         let tried = (0..COUNT)
             .filter_map(|number| {
@@ -65,6 +66,17 @@ impl Samples {
     }
 }
 
+/// How many elements a list may have so that an execution stays short: a body under `d` lambdas
+/// and loops is evaluated up to `n^d` times.
+fn widest(program: &Program) -> u64 {
+    let depth = program.nesting().min(32);
+    let depth = u32::try_from(depth).expect("at most 32");
+    (1..=6)
+        .rev()
+        .find(|n: &u64| n.saturating_pow(depth) <= 3_000)
+        .unwrap_or(1)
+}
+
 /// The literals of a program with their neighbours, and the usual suspects.
 fn pool(program: &Program) -> Vec<u64> {
     let mut words: BTreeSet<u64> = [0, 1, 2, 3, 1000].into();
@@ -79,6 +91,7 @@ fn pool(program: &Program) -> Vec<u64> {
 struct Source {
     seed: u64,
     words: Vec<u64>,
+    most: u64,
 }
 
 impl Source {
@@ -112,6 +125,10 @@ impl Source {
         let friendly = number % 2 == 0;
         let subflows = [1, 2, 2, 3, 0, 3, 1, 5][usize::try_from(number / 2 % 8).unwrap_or(0)];
         let packets = [2, 1, 3, 4, 2, 0, 1, 6][usize::try_from(number / 16 % 8).unwrap_or(0)];
+        let (subflows, packets) = (
+            self.most.min(subflows),
+            usize::try_from(self.most).map_or(packets, |most| most.min(packets)),
+        );
         let mut state = SchedState {
             seed: number,
             ..SchedState::default()

@@ -49,8 +49,26 @@ macro_rules! term_logic {
 }
 pub(crate) use term_logic;
 
-/// How many bits the values of a function have, where a fact says so.
-pub(crate) type Widths = BTreeMap<Func, u32>;
+/// What is known of the size of words.
+#[derive(Default)]
+pub(crate) struct Widths {
+    /// How many bits the values of a function have, where a fact says so.
+    bits: BTreeMap<Func, u32>,
+    /// Functions that stand for an operation.
+    operators: BTreeMap<Func, ArithOp>,
+}
+
+impl Widths {
+    /// The values of the function are below `2^bits`.
+    pub(crate) fn insert(&mut self, func: Func, bits: u32) {
+        self.bits.insert(func, bits);
+    }
+
+    /// The function stands for an operation.
+    pub(crate) fn stands_for(&mut self, func: Func, op: ArithOp) {
+        self.operators.insert(func, op);
+    }
+}
 
 /// `a op b` with exact words.
 pub(crate) fn exact(terms: &mut Terms, op: ArithOp, a: Term, b: Term) -> Term {
@@ -65,19 +83,48 @@ pub(crate) fn exact(terms: &mut Terms, op: ArithOp, a: Term, b: Term) -> Term {
 
 /// A number that the term never exceeds, by the ranges of what it is made of.
 pub(crate) fn upper(terms: &Terms, widths: &Widths, term: Term) -> u64 {
+    // Shared parts are visited anew: a limit on the depth keeps that short.
+    upper_within(terms, widths, term, 12)
+}
+
+fn upper_within(terms: &Terms, widths: &Widths, term: Term, depth: u32) -> u64 {
+    if let Node::Word(value) = terms.node(term) {
+        return value;
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        return u64::MAX;
+    };
+    let most = |term| upper_within(terms, widths, term, depth);
+    let of = |op, a, b| upper_of(terms, op, most(a), (b, most(b)));
     match terms.node(term) {
-        Node::Word(value) => value,
-        Node::Apply(func, _) => widths
-            .get(&func)
-            .map_or(u64::MAX, |&bits| u64::MAX >> (64 - bits)),
-        Node::Ite(_, a, b) => upper(terms, widths, a).max(upper(terms, widths, b)),
-        Node::Add(a, b) => upper(terms, widths, a)
-            .checked_add(upper(terms, widths, b))
-            .unwrap_or(u64::MAX),
-        Node::Mul(a, b) => upper(terms, widths, a)
-            .checked_mul(upper(terms, widths, b))
-            .unwrap_or(u64::MAX),
+        Node::Apply(func, operands) => match (widths.operators.get(&func), operands) {
+            (Some(&op), &[a, b]) => of(op, a, b),
+            _ => widths
+                .bits
+                .get(&func)
+                .map_or(u64::MAX, |&bits| u64::MAX >> (64 - bits)),
+        },
+        Node::Ite(_, a, b) => most(a).max(most(b)),
+        Node::Add(a, b) => of(ArithOp::Add, a, b),
+        Node::Mul(a, b) => of(ArithOp::Mul, a, b),
+        Node::Udiv(a, b) => of(ArithOp::Div, a, b),
+        Node::Urem(a, b) => of(ArithOp::Rem, a, b),
         _ => u64::MAX,
+    }
+}
+
+/// The same for an operation, given what its operands never exceed. A division by 0 is NULL, so
+/// its value does not matter to any property.
+fn upper_of(terms: &Terms, op: ArithOp, a: u64, (divisor, b): (Term, u64)) -> u64 {
+    match op {
+        ArithOp::Add => a.checked_add(b).unwrap_or(u64::MAX),
+        ArithOp::Mul => a.checked_mul(b).unwrap_or(u64::MAX),
+        ArithOp::Div => match terms.node(divisor) {
+            Node::Word(literal) if literal > 0 => a / literal,
+            _ => a,
+        },
+        ArithOp::Rem => a.min(b),
+        ArithOp::Sub => u64::MAX,
     }
 }
 

@@ -290,6 +290,9 @@ impl Engine<'_> {
 
     fn ranks(&mut self, case: Case) -> Option<Proof> {
         let candidates = self.measures();
+        if let Some(proof) = self.ranks_alone(&candidates, case) {
+            return Some(proof);
+        }
         let mut ranking: Ranking = [None; 4];
         let mut used = 0;
         let mut bound = Bound::of(0);
@@ -338,6 +341,38 @@ impl Engine<'_> {
             }
         }
         None
+    }
+
+    /// One measure that shrinks on every execution of the kind; the one with the least bound.
+    fn ranks_alone(&mut self, candidates: &[(Measure, Option<u64>)], case: Case) -> Option<Proof> {
+        let none: Ranking = [None; 4];
+        let mut best: Option<Proof> = None;
+        for &(measure, limit) in candidates {
+            let mut alone = none;
+            alone[0] = Some(measure);
+            if !self.excluded(Goal::Unranked {
+                ranking: alone,
+                case,
+            }) {
+                continue;
+            }
+            let bound = self.bound_of(measure, limit, none, case);
+            let fits = bound.fits(u64::from(self.options.fuel)).is_none();
+            let better = best
+                .as_ref()
+                .is_none_or(|best| bound.fixed < best.bound.fixed);
+            if better {
+                best = Some(Proof {
+                    ranking: format!("{MAIN}, then {}", self.measure_text(measure, limit)),
+                    bound,
+                    steep: (!fits).then_some(measure),
+                });
+            }
+            if fits {
+                break;
+            }
+        }
+        best
     }
 
     /// Whether fewer small states meet the second goal: some meets the first and not the second.

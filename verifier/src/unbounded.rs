@@ -129,7 +129,7 @@ impl Unbounded {
             loops: Vec::new(),
             side_effort: 200_000,
             run: 0,
-            widths: Widths::new(),
+            widths: Widths::default(),
             arithmetic,
             lambda_vars: Vec::new(),
             pool: BTreeMap::new(),
@@ -369,6 +369,7 @@ impl Unbounded {
                 };
                 let func = self.terms.declare(name, &[Sort::Word; 2], Sort::Word);
                 self.operators.insert(op, func);
+                self.widths.stands_for(func, op);
                 func
             }
         };

@@ -429,6 +429,36 @@ impl Program {
         self.list_source(id).kind()
     }
 
+    /// How deep lambdas and loops are nested in each other.
+    pub fn nesting(&self) -> usize {
+        // Children come before their parents.
+        let mut lambdas: Vec<usize> = Vec::with_capacity(self.exprs.len());
+        for expr in &self.exprs {
+            let below = expr
+                .kind
+                .children()
+                .iter()
+                .map(|e| lambdas[e.index()])
+                .max();
+            let own = expr
+                .kind
+                .lambda()
+                .map_or(0, |lambda| lambdas[lambda.body.index()] + 1);
+            lambdas.push(own.max(below.unwrap_or(0)));
+        }
+        fn loops(block: &Block) -> usize {
+            let depth = |stmt: &Stmt| match &stmt.kind {
+                StmtKind::If {
+                    then, otherwise, ..
+                } => loops(then).max(otherwise.as_ref().map_or(0, loops)),
+                StmtKind::Foreach { body, .. } => loops(body) + 1,
+                _ => 0,
+            };
+            block.iter().map(depth).max().unwrap_or(0)
+        }
+        loops(&self.body) + lambdas.into_iter().max().unwrap_or(0)
+    }
+
     /// Every statement, outer before inner, in source order.
     pub fn statements(&self) -> Vec<&Stmt> {
         let mut out = Vec::with_capacity(self.stmt_count);
