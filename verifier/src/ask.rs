@@ -139,6 +139,9 @@ impl Engine<'_> {
 
     /// `no-duplicate-push` over a whole trigger.
     fn duplicates_per_trigger(&mut self) -> Finding {
+        if let Some(found) = &self.duplicates {
+            return found.clone();
+        }
         self.duplicates().pop().unwrap_or_else(|| {
             finding(
                 Property::NoDuplicatePush,

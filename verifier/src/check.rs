@@ -61,9 +61,14 @@ pub(crate) fn check_all(engine: &mut Engine<'_>, progress: &mut dyn FnMut(Proper
     for list in engine.arithmetic() {
         findings.extend(list);
     }
-    engine.thrifty = false;
     progress(Property::NoDuplicatePush);
-    findings.extend(engine.duplicates());
+    let duplicates = engine.duplicates();
+    engine.duplicates = duplicates
+        .first()
+        .filter(|found| !matches!(found.verdict, Verdict::Unknown(_)))
+        .cloned();
+    findings.extend(duplicates);
+    engine.thrifty = false;
     findings.extend(skipped);
     for requirement in &program.requirements {
         if requirement.kind != RequirementKind::AnySize {

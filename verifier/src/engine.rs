@@ -195,9 +195,11 @@ pub(crate) struct Engine<'p> {
     pub(crate) needs: Needs,
     pub(crate) options: Options,
     pub(crate) effort: Effort,
-    proofs: [Option<Box<Side<Unbounded>>>; 2],
+    proofs: [Option<Box<Side<Unbounded>>>; 3],
     searches: BTreeMap<(usize, usize), Side<Bounded>>,
     samples: Option<Samples>,
+    /// What was found about duplicates, if it is no longer open.
+    pub(crate) duplicates: Option<crate::report::Finding>,
     /// Little effort only: for what is reported and never gates.
     pub(crate) thrifty: bool,
     /// Formulas proved unsatisfiable, for export.
@@ -211,8 +213,9 @@ impl<'p> Engine<'p> {
             needs: Needs::of(program),
             options,
             effort: Effort::default(),
-            proofs: [None, None],
+            proofs: [None, None, None],
             samples: None,
+            duplicates: None,
             thrifty: false,
             searches: BTreeMap::new(),
             proved: Vec::new(),
@@ -431,8 +434,19 @@ impl<'p> Engine<'p> {
         rlimit: u64,
         formula: impl Fn(&mut Side<Unbounded>, &Program) -> Term,
     ) -> Result<(), String> {
+        let modes = [Arithmetic::Abstract, Arithmetic::Exact];
+        self.refute_in(&modes, name, rlimit, formula)
+    }
+
+    fn refute_in(
+        &mut self,
+        modes: &[Arithmetic],
+        name: &str,
+        rlimit: u64,
+        formula: impl Fn(&mut Side<Unbounded>, &Program) -> Term,
+    ) -> Result<(), String> {
         let mut reason = String::new();
-        for arithmetic in [Arithmetic::Abstract, Arithmetic::Exact] {
+        for &arithmetic in modes {
             if arithmetic == Arithmetic::Exact && !self.has_hard_arithmetic() {
                 break;
             }
@@ -515,7 +529,7 @@ impl<'p> Engine<'p> {
                 Box::new(state)
             });
         }
-        let little = if self.thrifty { 40 } else { 8 };
+        let little = if self.thrifty { 16 } else { 8 };
         if self
             .impossible_with(goal, self.options.rlimit / little)
             .is_ok()
@@ -544,6 +558,23 @@ impl<'p> Engine<'p> {
         };
         if !bounded_proof {
             return Decision::Open(open.unwrap_or(reason));
+        }
+        let sums = |e: &progmp_ir::Expr| matches!(e.kind, progmp_ir::ExprKind::Sum(..));
+        if self.program.exprs.iter().any(sums) {
+            let formula =
+                |side: &mut Side<Unbounded>, program: &Program| side.formula(program, goal);
+            let name = format!("{goal:?} up to 65535");
+            let rlimit = self.options.rlimit;
+            if self
+                .refute_in(&[Arithmetic::Counted], &name, rlimit, formula)
+                .is_ok()
+            {
+                let most = (1 << Arithmetic::Counted.list_bits()) - 1;
+                return Decision::Impossible(Size::UpTo {
+                    subflows: most,
+                    packets: most,
+                });
+            }
         }
         match self.search_at(goal, LARGEST) {
             Found::State(state) => Decision::Possible(state),

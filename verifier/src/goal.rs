@@ -121,6 +121,8 @@ pub(crate) enum Goal {
         measure: Measure,
         most: u64,
     },
+    /// Two such executions: the first shrinks none of the measures, the second does.
+    Resumes { ranking: Ranking, case: Case },
     /// Two such executions, and the IF goes another way in the second.
     Switches { at: StmtId },
     /// Two such executions of which the last leads back to the start, after so many.
@@ -134,7 +136,7 @@ impl Goal {
     pub(crate) const fn executions(self) -> usize {
         match self {
             Self::KeepsChanging { executions, .. } | Self::Lasso { executions } => executions,
-            Self::Switches { .. } => 2,
+            Self::Switches { .. } | Self::Resumes { .. } => 2,
             _ => 1,
         }
     }
@@ -345,6 +347,14 @@ impl Goal {
                 let most = d.int(most);
                 let above = d.less(&most, &after);
                 d.and(&unranked, &above)
+            }
+            Self::Resumes { ranking, case } => {
+                let first = unranked(d, &runs[0], &ranking, case);
+                let second = changes_in(d, &runs[1], case);
+                let still = unranked(d, &runs[1], &ranking, case);
+                let shrinks = d.not(&still);
+                let second = d.and(&second, &shrinks);
+                d.and(&first, &second)
             }
             Self::Switches { at } => {
                 let first = changes_alone(d, &runs[0]);

@@ -136,7 +136,10 @@ impl Engine<'_> {
         let (mut used, mut masked, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
         for place in self.null_places() {
             let (bad, good) = (place.goal(true), place.goal(false));
-            let state = match self.reach(bad) {
+            self.thrifty = true;
+            let may_be_null = self.reach(bad);
+            self.thrifty = false;
+            let state = match may_be_null {
                 Decision::Impossible(_) => continue,
                 Decision::Possible(state) => state,
                 Decision::Open(why) => {

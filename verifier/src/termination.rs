@@ -60,6 +60,14 @@ impl Bound {
         Self { fixed, per_subflow }
     }
 
+    /// First so many, then so many.
+    const fn then(self, later: Self) -> Self {
+        Self {
+            fixed: self.fixed.saturating_add(later.fixed),
+            per_subflow: self.per_subflow.saturating_add(later.per_subflow),
+        }
+    }
+
     fn max(self, other: Self) -> Self {
         Self {
             fixed: self.fixed.max(other.fixed),
@@ -327,7 +335,12 @@ impl Engine<'_> {
                 if this.fixed > u64::from(self.options.fuel) {
                     steep = steep.or(Some(measure));
                 }
-                bound = bound.nest(this);
+                // One after the other, unless the earlier measures may shrink again later.
+                bound = if used > 0 && self.excluded(Goal::Resumes { ranking, case }) {
+                    bound.then(this)
+                } else {
+                    bound.nest(this)
+                };
                 texts.push(self.measure_text(measure, limit));
                 ranking[used] = Some(measure);
                 used += 1;

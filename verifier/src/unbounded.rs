@@ -40,6 +40,18 @@ pub(crate) enum Arithmetic {
     Abstract,
     /// Exact words.
     Exact,
+    /// As `Abstract`, for lists with fewer than 2^16 members: sums wrap less easily.
+    Counted,
+}
+
+impl Arithmetic {
+    /// Lists have fewer than two to the power of this many members.
+    pub(crate) const fn list_bits(self) -> u32 {
+        match self {
+            Self::Abstract | Self::Exact => 32,
+            Self::Counted => 16,
+        }
+    }
 }
 
 /// The domain.
@@ -72,7 +84,7 @@ pub(crate) struct Unbounded {
     pub(crate) side_effort: u64,
     pub(crate) run: usize,
     pub(crate) widths: Widths,
-    arithmetic: Arithmetic,
+    pub(crate) arithmetic: Arithmetic,
     lambda_vars: Vec<(Kind, Term)>,
     pool: BTreeMap<(Kind, usize), Term>,
     operations: HashMap<(ArithOp, Term, Term), Term>,

@@ -189,11 +189,12 @@ impl Unbounded {
         both.push(other);
         self.axiom(&both, unique);
 
-        let limit = self.terms.word(1 << 32);
+        let bits = self.arithmetic.list_bits();
+        let limit = self.terms.word(1 << bits);
         let small = self.terms.ult(count, limit);
         self.axiom(&outer, small);
         if let Node::Apply(func, _) = self.terms.node(count) {
-            self.widths.insert(func, 32);
+            self.widths.insert(func, bits);
         }
 
         if let Some(parent) = &list.parent {
@@ -337,8 +338,9 @@ impl Unbounded {
         let some = self.terms.or(&[nought, some]);
         self.axiom(&outer, some);
 
-        // Neither sum wraps: fewer than 2^32 members with keys below 2^32.
-        let small = |this: &Self, term| upper(&this.terms, &this.widths, term) < 1 << 32;
+        // Neither sum wraps: fewer than 2^32 members with keys below 2^32, say.
+        let limit = 1 << (64 - self.arithmetic.list_bits());
+        let small = |this: &Self, term| upper(&this.terms, &this.widths, term) < limit;
         if outer.is_empty() && small(self, key_term) {
             for i in 0..self.sums.len() {
                 let Summed {

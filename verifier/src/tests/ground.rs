@@ -6,7 +6,7 @@
 //! fixes is replaced by its value while quantifiers are written out, so that
 //! little is left for the solver: the values of the encoding's own symbols.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use progmp_ir::{ArithOp, Concrete, Event, EventKind, Kind, Program, QueueName, SchedState, Value};
 
@@ -210,7 +210,9 @@ impl Ground {
             .iter()
             .map(|&variable| {
                 let bound = env.iter().rfind(|(v, _)| *v == variable);
-                bound.expect("the caller gives each free variable an element").1
+                bound
+                    .expect("the caller gives each free variable an element")
+                    .1
             })
             .collect();
         let key = (term, values);
@@ -227,7 +229,10 @@ impl Ground {
         match self.terms.node(term) {
             Node::Bool(_) | Node::Word(_) | Node::Int(_) => term,
             Node::Variable(_) => {
-                env.iter().rfind(|(v, _)| *v == term).expect("it is bound").1
+                env.iter()
+                    .rfind(|(v, _)| *v == term)
+                    .expect("it is bound")
+                    .1
             }
             Node::Forall(bound, body) => {
                 let bound = bound.to_vec();
@@ -407,7 +412,10 @@ impl Ground {
             for element in self.elements[kind].clone() {
                 cases.push(self.terms.eq(symbol, element));
             }
-            claims.push(("an element of the universe".to_owned(), self.terms.or(&cases)));
+            claims.push((
+                "an element of the universe".to_owned(),
+                self.terms.or(&cases),
+            ));
         }
         for list in self.elements.clone() {
             claims.push(("elements differ".to_owned(), self.terms.distinct(&list)));
@@ -445,7 +453,7 @@ impl Ground {
             claims.push((format!("run {k}: USER of subflow {j}"), claim));
         }
         for name in QueueName::ALL {
-            let list = (after.queue(name).formula, actual.queue(name));
+            let list = (after.queue(name).formula, &**actual.queue(name));
             let claim = self.is_list(d, Kind::Packet, list, &[]);
             claims.push((format!("run {k}: {} afterwards", name.name()), claim));
         }
@@ -463,15 +471,21 @@ impl Ground {
     ) {
         // Label, scope and how often both occurred before.
         type Name = (Label, Vec<(usize, usize)>, usize);
-        let mut happened: HashMap<Name, &EventKind<Concrete>> = HashMap::new();
-        let mut often: HashMap<(Label, Vec<(usize, usize)>), usize> = HashMap::new();
+        let mut happened: BTreeMap<Name, &EventKind<Concrete>> = BTreeMap::new();
+        let mut often: BTreeMap<(Label, Vec<(usize, usize)>), usize> = BTreeMap::new();
         for event in concrete {
-            let scope: Vec<_> = event.scope.iter().map(|b| (b.kind as usize, b.elem)).collect();
-            let count = often.entry((Label::of(&event.kind), scope.clone())).or_default();
+            let scope: Vec<_> = event
+                .scope
+                .iter()
+                .map(|b| (b.kind as usize, b.elem))
+                .collect();
+            let count = often
+                .entry((Label::of(&event.kind), scope.clone()))
+                .or_default();
             happened.insert((Label::of(&event.kind), scope, *count), &event.kind);
             *count += 1;
         }
-        let mut often: HashMap<Label, usize> = HashMap::new();
+        let mut often: BTreeMap<Label, usize> = BTreeMap::new();
         for event in symbolic {
             let label = Label::of(&event.kind);
             let count = often.entry(label).or_default();
@@ -495,7 +509,10 @@ impl Ground {
         }
         for (name, _) in happened {
             let never = self.terms.bool(false);
-            claims.push((format!("run {k}: {name:?}, which the encoding leaves out"), never));
+            claims.push((
+                format!("run {k}: {name:?}, which the encoding leaves out"),
+                never,
+            ));
         }
     }
 

@@ -45,8 +45,13 @@ impl Subject {
 pub(super) fn written() -> Vec<Subject> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = Vec::new();
-    for folder in ["specs/schedulers", "tests/cases/accept", "tests/cases/reject"] {
-        let entries = std::fs::read_dir(root.join(folder)).expect("the folder is in the repository");
+    for folder in [
+        "specs/schedulers",
+        "tests/cases/accept",
+        "tests/cases/reject",
+    ] {
+        let entries =
+            std::fs::read_dir(root.join(folder)).expect("the folder is in the repository");
         let mut paths: Vec<_> = entries
             .map(|entry| entry.expect("the folder can be listed").path())
             .filter(|path| path.extension().is_some_and(|end| end == "progmp"))
@@ -297,7 +302,10 @@ fn measures(program: &Program) -> Vec<Measure> {
             && matches!(program.expr(b).kind, ExprKind::Int(_) | ExprKind::Time)
             && stmt.id == program.body[0].id
         {
-            found.extend([Measure::Below { at: cond, reg }, Measure::Above { at: cond, reg }]);
+            found.extend([
+                Measure::Below { at: cond, reg },
+                Measure::Above { at: cond, reg },
+            ]);
         }
     }
     found.truncate(5);
@@ -306,10 +314,10 @@ fn measures(program: &Program) -> Vec<Measure> {
 
 fn ranking_goals(case: Case, measures: &[Measure], goals: &mut Vec<Goal>) {
     let none: Ranking = [None; 4];
-    goals.push(Goal::Unranked {
-        ranking: none,
-        case,
-    });
+    for ranking in [none, [measures.first().copied(), None, None, None]] {
+        goals.push(Goal::Unranked { ranking, case });
+        goals.push(Goal::Resumes { ranking, case });
+    }
     for (i, &measure) in measures.iter().enumerate() {
         let ranking = [Some(measure), None, None, None];
         let earlier = [measures.get(i + 1).copied(), None, None, None];
@@ -384,6 +392,7 @@ pub(super) const fn family(goal: Goal) -> &'static str {
         Goal::ShrinksLess { .. } => "ShrinksLess",
         Goal::NotHalved { .. } => "NotHalved",
         Goal::StaysAbove { .. } => "StaysAbove",
+        Goal::Resumes { .. } => "Resumes",
         Goal::Switches { .. } => "Switches",
         Goal::Lasso { .. } => "Lasso",
         Goal::StartsAbove { .. } => "StartsAbove",
@@ -391,7 +400,7 @@ pub(super) const fn family(goal: Goal) -> &'static str {
 }
 
 /// Every value of [`family`].
-pub(super) const FAMILIES: usize = 36;
+pub(super) const FAMILIES: usize = 37;
 
 /// What kind of event it is and where, without what it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

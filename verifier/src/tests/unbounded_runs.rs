@@ -97,7 +97,8 @@ fn serde_debug(state: &SchedState) -> String {
 /// Compares some states of a program under both kinds of arithmetic.
 fn compare(subject: &Subject, states: u64, seed: u64, tally: &mut Tally) {
     let needs = Needs::of(&subject.program);
-    let hard = crate::engine::Engine::new(&subject.program, Options::default()).has_hard_arithmetic();
+    let hard =
+        crate::engine::Engine::new(&subject.program, Options::default()).has_hard_arithmetic();
     for arithmetic in [Arithmetic::Abstract, Arithmetic::Exact] {
         if arithmetic == Arithmetic::Exact && !hard {
             break;
