@@ -6,6 +6,8 @@
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/coverage.rs"]
+mod coverage;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/rust_code.rs"]
@@ -15,7 +17,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use progmp_syntax::{Code, Severity};
 use progmp_tests::{files, root};
+use progmp_verifier::Property;
 
 /// Every text file below the root, with its path; pictures and the like are left out.
 fn texts() -> Vec<(String, String)> {
@@ -114,6 +118,25 @@ fn the_changelog_has_a_place_for_soundness() {
 fn each_scheduler_of_the_corpus_says_what_it_does_and_what_it_needs() {
     let is_corpus = |path: &str| path.starts_with("specs/schedulers/") && path.ends_with(".progmp");
     hold(&texts_where(is_corpus), rules::scheduler_header);
+}
+
+fn cases(folder: &str) -> Vec<(String, String)> {
+    texts_where(|path| path.starts_with(folder) && path.ends_with(".progmp"))
+}
+
+#[test]
+fn each_property_that_source_can_violate_has_a_case_that_does() {
+    let names = Property::ALL.map(Property::name);
+    none(&coverage::properties(&names, &cases("tests/cases/")));
+}
+
+#[test]
+fn each_code_of_the_front_end_has_a_case_that_gets_it() {
+    let errors = Code::ALL
+        .iter()
+        .filter(|code| code.severity() == Severity::Error);
+    let ids: Vec<&str> = errors.map(|code| code.id()).collect();
+    none(&coverage::codes(&ids, &cases("tests/cases/error/")));
 }
 
 #[test]
