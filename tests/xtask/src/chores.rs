@@ -1,4 +1,4 @@
-//! `setup`, `verify` and `test-all`: each first sees to what it needs.
+//! `setup`, `verify`, `test-all` and `prove`: each first sees to what it needs.
 //!
 //! In: the checkout and the rest of the command line. Out: a set-up tree, and the exit code of
 //! the command that a chore ends with, unchanged.
@@ -85,6 +85,13 @@ pub(crate) fn test_all(checkout: &Checkout) -> Result<(), Failure> {
             .at_root()
             .args(["test", "--workspace", "--no-fail-fast"]),
     )
+}
+
+/// Proves the corpus and writes the ledger; the test that compares it knows how.
+pub(crate) fn prove(checkout: &Checkout) -> Result<(), Failure> {
+    fetch(&checkout.deps(), &Z3, &Source::Index, Path::new("python3"))?;
+    let ledger = ["test", "--package", "progmp-driver", "--test", "ledger"];
+    step(checkout.at_root().args(ledger).env("UPDATE_EXPECT", "1"))
 }
 
 impl Checkout {

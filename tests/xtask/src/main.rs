@@ -21,6 +21,7 @@ usage: cargo CHORE
   cargo setup [--all] [--wheels DIR]  fetch Z3 (--all: cvc5 too), or take the wheels from DIR
   cargo verify FILE...                set up, build and run progmp-verify on schedulers
   cargo test-all                      set up, then clippy, documentation and every test
+  cargo prove                         prove the corpus and write proofs/ledger.toml anew
   cargo recheck [DIR]                 ask cvc5 about every exported obligation of DIR";
 
 /// Bad input or usage.
@@ -129,10 +130,13 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         }
         "verify" => chores::verify(&Checkout::of_this_run()?, rest),
         "test-all" if rest.is_empty() => chores::test_all(&Checkout::of_this_run()?),
+        "prove" if rest.is_empty() => chores::prove(&Checkout::of_this_run()?),
         "recheck" if rest.len() <= 1 => {
             recheck::recheck(&Checkout::of_this_run()?, rest.first().map(PathBuf::from))
         }
-        "test-all" | "recheck" => Err(Failure::Usage(format!("too many arguments for {chore}"))),
+        "test-all" | "prove" | "recheck" => {
+            Err(Failure::Usage(format!("too many arguments for {chore}")))
+        }
         other => Err(Failure::Usage(format!("no chore is called {other}"))),
     }
 }
@@ -172,6 +176,7 @@ mod tests {
             &["setup", "--fast"],
             &["setup", "--wheels"],
             &["test-all", "now"],
+            &["prove", "it"],
             &["recheck", "a", "b"],
         ] {
             assert_eq!(code(line), EXIT_USAGE, "{line:?}");
