@@ -384,16 +384,15 @@ impl Domain for Bounded {
         self.pick(&words, subflow)
     }
     fn subflow_bool(&mut self, property: SubflowBool, subflow: &Bits) -> Term {
-        let flags = match self.subflow_bools.get(&property) {
-            Some(flags) => Rc::clone(flags),
-            None => {
-                let name = property.name();
-                let flags: Bits = (0..self.subflow_count)
-                    .map(|i| self.terms.constant(&format!("{name}_{i}"), Sort::Bool))
-                    .collect();
-                self.subflow_bools.insert(property, Rc::clone(&flags));
-                flags
-            }
+        let flags = if let Some(flags) = self.subflow_bools.get(&property) {
+            Rc::clone(flags)
+        } else {
+            let name = property.name();
+            let flags: Bits = (0..self.subflow_count)
+                .map(|i| self.terms.constant(&format!("{name}_{i}"), Sort::Bool))
+                .collect();
+            self.subflow_bools.insert(property, Rc::clone(&flags));
+            flags
         };
         let chosen = self.meet(&flags, subflow);
         self.terms.or(&chosen)
@@ -407,15 +406,14 @@ impl Domain for Bounded {
         self.pick(&words, packet)
     }
     fn psh(&mut self, packet: &Bits) -> Term {
-        let flags = match &self.psh {
-            Some(flags) => Rc::clone(flags),
-            None => {
-                let flags: Bits = (0..self.packet_count)
-                    .map(|i| self.terms.constant(&format!("psh_{i}"), Sort::Bool))
-                    .collect();
-                self.psh = Some(Rc::clone(&flags));
-                flags
-            }
+        let flags = if let Some(flags) = &self.psh {
+            Rc::clone(flags)
+        } else {
+            let flags: Bits = (0..self.packet_count)
+                .map(|i| self.terms.constant(&format!("psh_{i}"), Sort::Bool))
+                .collect();
+            self.psh = Some(Rc::clone(&flags));
+            flags
         };
         let chosen = self.meet(&flags, packet);
         self.terms.or(&chosen)

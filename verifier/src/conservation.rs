@@ -356,8 +356,8 @@ pub(crate) fn obligation(step: Step) -> (Terms, Vec<Term>) {
 
 /// The finding, from those about popped and dropped packets.
 pub(crate) fn conserved(popped: &[Finding], dropped: &[Finding]) -> Finding {
-    let property = Property::PacketsAreConserved;
     static HOST: OnceLock<Option<String>> = OnceLock::new();
+    let property = Property::PacketsAreConserved;
     let host = HOST.get_or_init(|| {
         first_broken(Fault::None, Options::default().rlimit)
             .map(|(step, answer)| format!("the host's step {step:?}: {answer:?}"))
@@ -374,19 +374,18 @@ pub(crate) fn conserved(popped: &[Finding], dropped: &[Finding]) -> Finding {
         (popped, Property::PoppedPacketIsScheduled),
         (dropped, Property::DropIsLicensed),
     ] {
-        match all_proved(facts) {
-            Ok(here) => size = size.min(here),
-            Err(_) => {
-                let refuted = facts.iter().any(|this| this.verdict == Verdict::Refuted);
-                let verdict = if refuted {
-                    Verdict::Refuted
-                } else {
-                    Verdict::Unknown(format!("{name} is unknown"))
-                };
-                let mut this = finding(property, verdict, format!("follows from {name}"));
-                this.follows_from = Some(name);
-                return this;
-            }
+        if let Ok(here) = all_proved(facts) {
+            size = size.min(here);
+        } else {
+            let refuted = facts.iter().any(|this| this.verdict == Verdict::Refuted);
+            let verdict = if refuted {
+                Verdict::Refuted
+            } else {
+                Verdict::Unknown(format!("{name} is unknown"))
+            };
+            let mut this = finding(property, verdict, format!("follows from {name}"));
+            this.follows_from = Some(name);
+            return this;
         }
     }
     let why = if size == Size::Any {

@@ -128,7 +128,7 @@ impl<D: Encoding> Side<D> {
         while self.runs.len() < count {
             let mut before = self.domain.start();
             if let Some(last) = self.runs.last() {
-                before.registers = last.after.registers.clone();
+                before.registers = last.after.registers;
                 before.users = last.after.users.clone();
             }
             let run = self.domain.run(program, before);
@@ -462,7 +462,7 @@ impl<'p> Engine<'p> {
                 }
                 Answer::Sat => {
                     side.done();
-                    reason = "the encoding for any size allows it".to_owned();
+                    reason = String::from("the encoding for any size allows it");
                 }
                 Answer::Unknown(why) => reason = why,
             }

@@ -301,10 +301,9 @@ impl Compare for Unbounded {
                     .find(|(from, to)| *from == q.elem || *to == p.elem);
                 match known {
                     Some(&(from, to)) if from == q.elem && to == p.elem => {}
-                    // Actions share a loop in one program and not in the other.
-                    Some(_) => return None,
                     None if p.kind == q.kind => names.push((q.elem, p.elem)),
-                    None => return None,
+                    // Actions share a loop in one program and not in the other.
+                    Some(_) | None => return None,
                 }
             }
             let guard = self.terms.substitute(y.guard, &names);

@@ -79,7 +79,7 @@ pub(crate) enum Goal {
     KeepsPushed { reinjections_too: bool },
     /// Some subflow is available for a packet pushed elsewhere, and nothing is pushed on it.
     PassesOver,
-    /// Two PUSHes of one execution name one subflow.
+    /// Two `PUSHes` of one execution name one subflow.
     UsesSubflowTwice,
     /// No effect, but a packet of Q (or RQ) could go.
     LeavesWork { reinjections_too: bool },
@@ -583,7 +583,7 @@ fn happens<D: Judge>(d: &mut D, log: &[Event<D>], effect: Effect) -> D::Bool {
     })
 }
 
-/// `most + 1` different PUSHes of one packet (on one subflow, if `same_subflow`).
+/// `most + 1` different `PUSHes` of one packet (on one subflow, if `same_subflow`).
 fn pushes_more_than<D: Judge>(
     d: &mut D,
     log: &[Event<D>],
@@ -614,7 +614,7 @@ fn is_used<D: Judge>(d: &mut D, log: &[Event<D>], wanted: &D::Elem) -> D::Bool {
     })
 }
 
-/// Two different PUSHes on one subflow.
+/// Two different `PUSHes` on one subflow.
 fn uses_twice<D: Judge>(d: &mut D, log: &[Event<D>]) -> D::Bool {
     let pushes = pushes(log);
     any_event(d, &pushes, |d, event| {

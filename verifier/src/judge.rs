@@ -26,7 +26,7 @@ pub(crate) trait Judge: Domain {
     /// Whether USER of some member of SUBFLOWS differs.
     fn users_differ(&mut self, a: &Self::Users, b: &Self::Users) -> Self::Bool;
 
-    /// More than `most` different PUSHes among `pushes` of this packet, on this subflow.
+    /// More than `most` different `PUSHes` among `pushes` of this packet, on this subflow.
     fn copies(
         &mut self,
         pushes: &[Event<Self>],
@@ -87,33 +87,33 @@ impl<D: Judge> Instance<D> {
 }
 
 fn rename_kind<D: Judge>(d: &mut D, r: &D::Renaming, kind: &EventKind<D>) -> EventKind<D> {
-    match kind {
-        &EventKind::Read { at, ref null } => EventKind::Read {
+    match *kind {
+        EventKind::Read { at, ref null } => EventKind::Read {
             at,
             null: d.rename_bool(r, null),
         },
-        &EventKind::Receiver { at, role, ref null } => EventKind::Receiver {
+        EventKind::Receiver { at, role, ref null } => EventKind::Receiver {
             at,
             role,
             null: d.rename_bool(r, null),
         },
-        &EventKind::NullValue { at, ref null } => EventKind::NullValue {
+        EventKind::NullValue { at, ref null } => EventKind::NullValue {
             at,
             null: d.rename_bool(r, null),
         },
-        &EventKind::Divide { at, ref zero } => EventKind::Divide {
+        EventKind::Divide { at, ref zero } => EventKind::Divide {
             at,
             zero: d.rename_bool(r, zero),
         },
-        &EventKind::Wrap { at, ref wraps } => EventKind::Wrap {
+        EventKind::Wrap { at, ref wraps } => EventKind::Wrap {
             at,
             wraps: d.rename_bool(r, wraps),
         },
-        &EventKind::Index { at, ref outside } => EventKind::Index {
+        EventKind::Index { at, ref outside } => EventKind::Index {
             at,
             outside: d.rename_bool(r, outside),
         },
-        &EventKind::Compare { at, reg, ref other } => {
+        EventKind::Compare { at, reg, ref other } => {
             let null = d.rename_bool(r, &other.null);
             let value = d.rename_int(r, &other.value);
             EventKind::Compare {
@@ -122,21 +122,21 @@ fn rename_kind<D: Judge>(d: &mut D, r: &D::Renaming, kind: &EventKind<D>) -> Eve
                 other: Nullable { null, value },
             }
         }
-        &EventKind::Branch { at, taken } => EventKind::Branch { at, taken },
-        &EventKind::Iterate { at } => EventKind::Iterate { at },
-        &EventKind::Return { at } => EventKind::Return { at },
-        &EventKind::Let { at, ref value } => EventKind::Let {
+        EventKind::Branch { at, taken } => EventKind::Branch { at, taken },
+        EventKind::Iterate { at } => EventKind::Iterate { at },
+        EventKind::Return { at } => EventKind::Return { at },
+        EventKind::Let { at, ref value } => EventKind::Let {
             at,
             value: rename_value(d, r, value),
         },
-        &EventKind::Print { at, ref values } => EventKind::Print {
+        EventKind::Print { at, ref values } => EventKind::Print {
             at,
             values: values
                 .iter()
                 .map(|value| rename_value(d, r, value))
                 .collect(),
         },
-        &EventKind::Pop {
+        EventKind::Pop {
             at,
             queue,
             ref packet,
@@ -145,7 +145,7 @@ fn rename_kind<D: Judge>(d: &mut D, r: &D::Renaming, kind: &EventKind<D>) -> Eve
             queue,
             packet: d.rename_elem(r, packet),
         },
-        &EventKind::Push {
+        EventKind::Push {
             at,
             ref subflow,
             ref packet,
@@ -154,16 +154,16 @@ fn rename_kind<D: Judge>(d: &mut D, r: &D::Renaming, kind: &EventKind<D>) -> Eve
             subflow: d.rename_elem(r, subflow),
             packet: d.rename_elem(r, packet),
         },
-        &EventKind::Drop { at, ref packet } => EventKind::Drop {
+        EventKind::Drop { at, ref packet } => EventKind::Drop {
             at,
             packet: d.rename_elem(r, packet),
         },
-        &EventKind::Set { at, reg, ref value } => EventKind::Set {
+        EventKind::Set { at, reg, ref value } => EventKind::Set {
             at,
             reg,
             value: d.rename_int(r, value),
         },
-        &EventKind::SetUser {
+        EventKind::SetUser {
             at,
             ref subflow,
             ref value,

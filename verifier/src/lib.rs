@@ -5,6 +5,7 @@
 //! nor the code generator is trusted here, nor is anything read of them.
 
 mod ask;
+mod bound;
 mod bounded;
 mod check;
 mod concrete;

@@ -62,7 +62,7 @@ impl Engine<'_> {
             let mut this = match self.decide(goal) {
                 Decision::Impossible(here) => {
                     if here != Size::Any {
-                        why = "outside of the fragment decided for any size".to_owned();
+                        why = String::from("outside of the fragment decided for any size");
                     }
                     size = size.min(here);
                     continue;
@@ -185,8 +185,10 @@ impl Engine<'_> {
                         format!("{} is NULL whenever this point is reached", place.what());
                     let mut this = finding(Property::NullIsNotUsed, Verdict::Refuted, message);
                     if let Size::UpTo { subflows, packets } = size {
-                        this.message +=
-                            &format!(" (up to {subflows} subflows and {packets} packets)");
+                        this.message = format!(
+                            "{} (up to {subflows} subflows and {packets} packets)",
+                            this.message
+                        );
                     }
                     this.help = Some(
                         "test the reference against NULL in the other direction, or take it from a \

@@ -327,7 +327,7 @@ pub(crate) fn is_steady(program: &Program, cycle: &[Replayed], seeds: &[u64]) ->
             == recurrence_key(program, &run[cycle.len()].before)
 }
 
-/// Counts over a run: copies of a packet for `redundancy`, PUSHes elsewhere for `fair`.
+/// Counts over a run: copies of a packet for `redundancy`, `PUSHes` elsewhere for `fair`.
 fn history_shows(
     program: &Program,
     property: Property,
@@ -363,7 +363,7 @@ fn history_shows(
     }
 }
 
-/// The most PUSHes of one packet in a run.
+/// The most `PUSHes` of one packet in a run.
 pub(crate) fn most_copies(run: &[Replayed]) -> u64 {
     let mut copies = std::collections::BTreeMap::new();
     for step in run {
@@ -392,7 +392,7 @@ pub(crate) fn pushes_a_pair_twice(run: &[Replayed]) -> bool {
     })
 }
 
-/// Whether more than `k · |SUBFLOWS|` consecutive PUSHes go elsewhere while the subflow is
+/// Whether more than `k · |SUBFLOWS|` consecutive `PUSHes` go elsewhere while the subflow is
 /// available at each execution.
 pub(crate) fn passes_over(run: &[Replayed], id: u64, k: u64) -> bool {
     let mut elsewhere = 0;

@@ -3,7 +3,7 @@
 //! For a subflow `s` that is available throughout, take the subflows whose ID lies
 //! between the cursor and `s` in cyclic order. If every execution that pushes
 //! elsewhere takes one from that set, and no other execution adds to it, at most
-//! |SUBFLOWS| consecutive PUSHes go elsewhere.
+//! |SUBFLOWS| consecutive `PUSHes` go elsewhere.
 
 use progmp_ir::{Domain, EventKind, SchedReg, State, SubflowInt};
 
@@ -67,7 +67,7 @@ fn breaks_rotation(side: &mut Side<Unbounded>, reg: SchedReg) -> Term {
             .collect();
         any_event(d, &pushes, |d, _| Some(d.copies(&pushes, None, None, 1)))
     };
-    let open = is_open(d, &s);
+    let open = is_open(d, s);
 
     let (gains, loses) = interval_moves(d, run, reg, s);
     let stays = d.terms.not(loses);
@@ -80,14 +80,14 @@ fn breaks_rotation(side: &mut Side<Unbounded>, reg: SchedReg) -> Term {
 }
 
 /// Not throttled, not lossy, a free window.
-fn is_open(d: &mut Unbounded, s: &Term) -> Term {
+fn is_open(d: &mut Unbounded, s: Term) -> Term {
     use progmp_ir::{ArithOp, SubflowBool};
-    let throttled = d.subflow_bool(SubflowBool::Throttled, s);
-    let lossy = d.subflow_bool(SubflowBool::Lossy, s);
-    let in_flight = d.subflow_int(SubflowInt::InFlight, s);
-    let queued = d.subflow_int(SubflowInt::Queued, s);
+    let throttled = d.subflow_bool(SubflowBool::Throttled, &s);
+    let lossy = d.subflow_bool(SubflowBool::Lossy, &s);
+    let in_flight = d.subflow_int(SubflowInt::InFlight, &s);
+    let queued = d.subflow_int(SubflowInt::Queued, &s);
     let used = d.arith(ArithOp::Add, &in_flight, &queued);
-    let cwnd = d.subflow_int(SubflowInt::Cwnd, s);
+    let cwnd = d.subflow_int(SubflowInt::Cwnd, &s);
     let free = d.less(&used, &cwnd);
     let held = d.terms.or(&[throttled, lossy]);
     let may = d.terms.not(held);

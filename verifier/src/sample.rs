@@ -122,7 +122,7 @@ impl Source {
 
     fn state(&mut self, needs: &Needs, number: u64) -> SchedState {
         // Half of the states are friendly: nothing is blocked, all windows are open.
-        let friendly = number % 2 == 0;
+        let friendly = number.is_multiple_of(2);
         let subflows = [1, 2, 2, 3, 0, 3, 1, 5][usize::try_from(number / 2 % 8).unwrap_or(0)];
         let packets = [2, 1, 3, 4, 2, 0, 1, 6][usize::try_from(number / 16 % 8).unwrap_or(0)];
         let (subflows, packets) = (

@@ -26,6 +26,10 @@ pub(crate) struct LoopMemo {
 
 /// What a loop's body may do, read off its text.
 #[derive(Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about a text"
+)]
 struct Body {
     registers: [bool; 6],
     sets: [bool; 6],
@@ -93,9 +97,9 @@ impl Unbounded {
         }
         for &var in &body.vars {
             match machine.var(var) {
-                Some(Value::Int(v)) => entry.extend([v.null, v.value]),
-                Some(Value::Bool(v)) => entry.extend([v.null, v.value]),
-                Some(Value::Elem(_, v)) => entry.extend([v.null, v.value]),
+                Some(Value::Int(v) | Value::Bool(v) | Value::Elem(_, v)) => {
+                    entry.extend([v.null, v.value]);
+                }
                 Some(Value::List(_, l)) => entry.push(l.formula),
                 None => {}
             }
@@ -172,7 +176,7 @@ impl Unbounded {
                 let subset = self.terms.implies(now, before);
                 self.axiom(&with_packet, subset);
                 at_first(self, now, before, &[p]);
-                begun.queues[name as usize] = self.queue(now, entered.queue(name));
+                begun.queues[name as usize] = Self::left_over(now, entered.queue(name));
             }
         }
         self.move_popped(&mut begun, entered, body);
@@ -204,7 +208,7 @@ impl Unbounded {
         begun
     }
 
-    fn queue(&self, formula: Term, parent: &Rc<Set>) -> Rc<Set> {
+    fn left_over(formula: Term, parent: &Rc<Set>) -> Rc<Set> {
         Rc::new(Set {
             kind: Kind::Packet,
             formula,
@@ -308,7 +312,7 @@ impl Unbounded {
         let gone = self.terms.and(&[entered.formula, gone]);
         let explained = self.terms.implies(gone, taken);
         self.axiom(&variables, explained);
-        self.queue(left, entered)
+        Self::left_over(left, entered)
     }
 
     fn register(
@@ -510,21 +514,20 @@ impl Unbounded {
     }
 
     fn side_query_fails(&mut self, query: Term) -> bool {
-        match self.terms.node(query) {
-            Node::Bool(value) => !value,
-            _ => {
-                let mut solver = Solver::new(
-                    Profile::Proof,
-                    Limits {
-                        rlimit: self.side_effort,
-                    },
-                );
-                for &axiom in &self.axioms {
-                    solver.assert(&self.terms, axiom);
-                }
-                solver.assert(&self.terms, query);
-                matches!(solver.check(&self.terms), Answer::Unsat)
+        if let Node::Bool(value) = self.terms.node(query) {
+            !value
+        } else {
+            let mut solver = Solver::new(
+                Profile::Proof,
+                Limits {
+                    rlimit: self.side_effort,
+                },
+            );
+            for &axiom in &self.axioms {
+                solver.assert(&self.terms, axiom);
             }
+            solver.assert(&self.terms, query);
+            matches!(solver.check(&self.terms), Answer::Unsat)
         }
     }
 }

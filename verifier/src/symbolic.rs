@@ -117,8 +117,8 @@ fn upper_within(terms: &Terms, widths: &Widths, term: Term, depth: u32) -> u64 {
 /// its value does not matter to any property.
 fn upper_of(terms: &Terms, op: ArithOp, a: u64, (divisor, b): (Term, u64)) -> u64 {
     match op {
-        ArithOp::Add => a.checked_add(b).unwrap_or(u64::MAX),
-        ArithOp::Mul => a.checked_mul(b).unwrap_or(u64::MAX),
+        ArithOp::Add => a.saturating_add(b),
+        ArithOp::Mul => a.saturating_mul(b),
         ArithOp::Div => match terms.node(divisor) {
             Node::Word(literal) if literal > 0 => a / literal,
             _ => a,

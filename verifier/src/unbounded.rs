@@ -371,19 +371,18 @@ impl Unbounded {
         if let Some(&term) = self.operations.get(&(op, a, b)) {
             return term;
         }
-        let func = match self.operators.get(&op) {
-            Some(&func) => func,
-            None => {
-                let name = match op {
-                    ArithOp::Mul => "product",
-                    ArithOp::Div => "quotient",
-                    _ => "remainder",
-                };
-                let func = self.terms.declare(name, &[Sort::Word; 2], Sort::Word);
-                self.operators.insert(op, func);
-                self.widths.stands_for(func, op);
-                func
-            }
+        let func = if let Some(&func) = self.operators.get(&op) {
+            func
+        } else {
+            let name = match op {
+                ArithOp::Mul => "product",
+                ArithOp::Div => "quotient",
+                _ => "remainder",
+            };
+            let func = self.terms.declare(name, &[Sort::Word; 2], Sort::Word);
+            self.operators.insert(op, func);
+            self.widths.stands_for(func, op);
+            func
         };
         let term = self.terms.apply(func, &[a, b]);
         self.operations.insert((op, a, b), term);
@@ -478,15 +477,14 @@ impl Domain for Unbounded {
         self.terms.apply(func, &[*subflow])
     }
     fn subflow_bool(&mut self, property: SubflowBool, subflow: &Term) -> Term {
-        let func = match self.subflow_bools.get(&property) {
-            Some(&func) => func,
-            None => {
-                let func = self
-                    .terms
-                    .declare(property.name(), &[Sort::Subflow], Sort::Bool);
-                self.subflow_bools.insert(property, func);
-                func
-            }
+        let func = if let Some(&func) = self.subflow_bools.get(&property) {
+            func
+        } else {
+            let func = self
+                .terms
+                .declare(property.name(), &[Sort::Subflow], Sort::Bool);
+            self.subflow_bools.insert(property, func);
+            func
         };
         self.terms.apply(func, &[*subflow])
     }
@@ -638,7 +636,7 @@ impl Unbounded {
 }
 
 impl Unbounded {
-    /// Some `most + 1` PUSHes of the packet: of different statements, or of one statement in
+    /// Some `most + 1` `PUSHes` of the packet: of different statements, or of one statement in
     /// different iterations.
     fn different_copies(
         &mut self,

@@ -446,16 +446,6 @@ impl Program {
                 .map_or(0, |lambda| lambdas[lambda.body.index()] + 1);
             lambdas.push(own.max(below.unwrap_or(0)));
         }
-        fn loops(block: &Block) -> usize {
-            let depth = |stmt: &Stmt| match &stmt.kind {
-                StmtKind::If {
-                    then, otherwise, ..
-                } => loops(then).max(otherwise.as_ref().map_or(0, loops)),
-                StmtKind::Foreach { body, .. } => loops(body) + 1,
-                _ => 0,
-            };
-            block.iter().map(depth).max().unwrap_or(0)
-        }
         loops(&self.body) + lambdas.into_iter().max().unwrap_or(0)
     }
 
@@ -483,4 +473,16 @@ fn collect<'p>(block: &'p Block, out: &mut Vec<&'p Stmt>) {
             _ => {}
         }
     }
+}
+
+/// How deep FOREACHs are nested.
+fn loops(block: &Block) -> usize {
+    let depth = |stmt: &Stmt| match &stmt.kind {
+        StmtKind::If {
+            then, otherwise, ..
+        } => loops(then).max(otherwise.as_ref().map_or(0, loops)),
+        StmtKind::Foreach { body, .. } => loops(body) + 1,
+        _ => 0,
+    };
+    block.iter().map(depth).max().unwrap_or(0)
 }

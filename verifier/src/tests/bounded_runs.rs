@@ -108,7 +108,11 @@ impl Assignment {
             self.set(&d.terms, d.present[j], Value::Bool(subflow.is_some()));
             let free = spare.next().unwrap_or(1);
             for (&property, words) in &d.subflow_ints {
-                let absent = if property == progmp_ir::SubflowInt::Id { free } else { 3 };
+                let absent = if property == progmp_ir::SubflowInt::Id {
+                    free
+                } else {
+                    3
+                };
                 let value = subflow.map_or(absent, |s| s.int(property));
                 self.set(&d.terms, words[j], Value::Word(value));
             }
@@ -254,9 +258,7 @@ impl<F: FnMut(Func, &[Value]) -> Value> At<'_, F> {
                 let all: Vec<String> = values.iter().map(|v| self.value(v)).collect();
                 all.join(", ")
             }
-            E::Pop { packet, .. } | E::Drop { packet, .. } => {
-                self.element(Kind::Packet, packet)
-            }
+            E::Pop { packet, .. } | E::Drop { packet, .. } => self.element(Kind::Packet, packet),
             E::Push {
                 subflow, packet, ..
             } => {
@@ -283,9 +285,15 @@ impl<F: FnMut(Func, &[Value]) -> Value> At<'_, F> {
 
     fn after(&mut self, state: &State<Bounded>, subflows: usize) -> String {
         let registers = state.registers.map(|term| self.word(term));
-        let users: Vec<u64> = state.users[..subflows].iter().map(|&u| self.word(u)).collect();
+        let users: Vec<u64> = state.users[..subflows]
+            .iter()
+            .map(|&u| self.word(u))
+            .collect();
         let queues = [0, 1, 2].map(|q| self.members(Kind::Packet, &state.queues[q]));
-        format!("{registers:?} {users:?} {queues:?} {}", self.holds(state.returned))
+        format!(
+            "{registers:?} {users:?} {queues:?} {}",
+            self.holds(state.returned)
+        )
     }
 }
 
@@ -340,7 +348,11 @@ fn actual_log(log: &[Event<Concrete>]) -> Vec<String> {
                     format!("{} {value}", element(Kind::Subflow, *subflow))
                 }
             };
-            let scope: Vec<String> = event.scope.iter().map(|b| element(b.kind, b.elem)).collect();
+            let scope: Vec<String> = event
+                .scope
+                .iter()
+                .map(|b| element(b.kind, b.elem))
+                .collect();
             format!("{:?} {scope:?} {carries}", Label::of(&event.kind))
         })
         .collect()
@@ -372,13 +384,20 @@ impl Tally {
             let shown = progmp_ir::table(state, &Needs::of(program));
             let size = (d.subflow_count, d.packet_count);
             let places = &assignment.places;
-            format!("{} at {size:?}, packets at {places:?}\n{}\n{shown}", subject.name, subject.text)
+            format!(
+                "{} at {size:?}, packets at {places:?}\n{}\n{shown}",
+                subject.name, subject.text
+            )
         };
         if let Some(fact) = d.facts.iter().find(|&&fact| !at.holds(fact)) {
             // Only sequence numbers can leave no room for those of absent packets.
             let crowded = assignment.places.len() < d.packet_count
                 && d.packet_ints.contains_key(&progmp_ir::PacketInt::Seq);
-            assert!(crowded, "{fact:?} is false of a state that can be\n{}", context());
+            assert!(
+                crowded,
+                "{fact:?} is false of a state that can be\n{}",
+                context()
+            );
             return;
         }
         for (k, (symbolic, concrete)) in encoded.side.runs.iter().zip(&runs).enumerate() {
@@ -447,7 +466,11 @@ impl Tally {
     fn expect(&self, least: u64) {
         eprintln!("{} pairs; {:?}", self.pairs, self.seen);
         let least = least * scale();
-        assert!(self.pairs >= least, "{} pairs are fewer than {least}", self.pairs);
+        assert!(
+            self.pairs >= least,
+            "{} pairs are fewer than {least}",
+            self.pairs
+        );
     }
 }
 
@@ -487,6 +510,9 @@ fn written_programs_mean_the_same_bounded_and_every_goal_is_seen_both_ways() {
     tally.expect(10_000);
     assert_eq!(tally.seen.len(), FAMILIES, "{:?}", tally.seen);
     for (family, [shown, not]) in tally.seen {
-        assert!(shown > 0 && not > 0, "{family}: {shown} states show it, {not} do not");
+        assert!(
+            shown > 0 && not > 0,
+            "{family}: {shown} states show it, {not} do not"
+        );
     }
 }

@@ -156,7 +156,11 @@ fn culprit(subject: &Subject, state: SchedState, lie: impl Fn(&mut Ground) -> Te
     let encoded = encode(subject, Arithmetic::Abstract).expect("a small program is encoded");
     let actual = Actual::new(&subject.program, state, executions());
     let (mut ground, mut claims) = claims(subject, &encoded, &actual);
-    assert_eq!(consistent(&ground.terms, &claims), Ok(true), "before the lie");
+    assert_eq!(
+        consistent(&ground.terms, &claims),
+        Ok(true),
+        "before the lie"
+    );
     claims.push(("the lie".to_owned(), lie(&mut ground)));
     consistent(&ground.terms, &claims).expect_err("a lie about the run is noticed")
 }
