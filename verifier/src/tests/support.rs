@@ -5,7 +5,7 @@ use std::path::Path;
 use progmp_generate::{Choices, Mix, Sizes, program_with, state_of};
 use progmp_ir::{
     ArithOp, Concrete, EventKind, ExprId, ExprKind, Kind, Machine, Needs, Operand, Program, Role,
-    SchedReg, SchedState, SiteId, StmtId, StmtKind, random, splitmix64,
+    SchedReg, SchedState, SiteId, StmtId, StmtKind, SubflowBool, SubflowInt, random, splitmix64,
 };
 
 use crate::goal::{Case, Effect, Goal, Measure, Ranking};
@@ -104,10 +104,36 @@ pub(super) fn loop_mix() -> Mix {
     }
 }
 
-/// A state for a program, within these sizes.
+/// A state for a program, within these sizes. Every other one varies also what only properties
+/// read: flags, windows.
 pub(super) fn state(seed: u64, needs: &Needs, subflows: usize, packets: usize) -> SchedState {
     let sizes = Sizes { subflows, packets };
-    state_of(&mut Choices::from_seed(seed), needs, sizes)
+    let choices = &mut Choices::from_seed(seed);
+    if choices.percent(50) {
+        return state_of(choices, needs, sizes);
+    }
+    let mut state = state_of(choices, needs, sizes);
+    for subflow in &mut state.subflows {
+        for &property in SubflowBool::ALL {
+            if !needs.reads_subflow_bool(property) {
+                *subflow.flag_mut(property) = choices.percent(35);
+            }
+        }
+        if !needs.reads_subflow_int(SubflowInt::Cwnd) {
+            let full = subflow.skbs_in_flight + subflow.queued;
+            subflow.cwnd = (full + choices.below(2)).min((1 << 32) - 1);
+        }
+    }
+    state.check().expect("flags and windows may have any value");
+    state
+}
+
+/// So many states for a program.
+pub(super) fn states(program: &Program, count: u64, seed: u64) -> Vec<SchedState> {
+    let needs = Needs::of(program);
+    (0..count)
+        .map(|number| state(seed ^ (number << 32), &needs, 3, 4))
+        .collect()
 }
 
 /// So many consecutive executions with nothing carried out between them, and the seed of each.
