@@ -41,6 +41,7 @@ fn second_opinion() -> String {
 fn entry(path: &Path) -> String {
     let settings = Settings::default();
     let name = path.file_stem().expect("a file has a name");
+    let name = name.to_string_lossy();
     let checked = check(&path.to_string_lossy(), &settings, &mut |_| {});
     let mut queries = 0;
     let program = checked.program.as_ref().expect("the corpus has no mistake");
@@ -68,10 +69,10 @@ fn findings(checked: &Checked) -> String {
         let titles = checked.judged.iter().filter(|judged| wanted(judged));
         let mut titles: Vec<&str> = titles.map(|judged| judged.finding.title.as_str()).collect();
         titles.dedup();
-        titles
-            .iter()
-            .map(|title| format!("    {title:?},\n"))
-            .collect::<String>()
+        titles.iter().fold(String::new(), |mut text, title| {
+            let _ = writeln!(text, "    {title:?},");
+            text
+        })
     };
     let gates = |judged: &Judged| matches!(judged.level, Level::Gate | Level::Ask);
     let lists = [

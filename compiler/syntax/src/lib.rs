@@ -45,7 +45,7 @@ use lexer::{Lexed, Mode};
 /// What became of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
-    /// The text that spans refer to, as [`render`] needs it; empty if the file is too large.
+    /// The text that spans refer to, as [`render()`] needs it; empty if the file is too large.
     pub source: SourceFile,
     /// There unless a diagnostic is an error.
     pub program: Option<Program>,

@@ -13,7 +13,7 @@
 //! The crate keeps one current context per thread and refuses to move its
 //! objects into the closure that [`z3::with_z3_context`] runs, for fear of
 //! mixing contexts. A solver therefore parks its objects in a thread-local
-//! slot, enters its context and takes them out again ([`Solver::enter`]).
+//! slot, enters its context and takes them out again (`Solver::enter`).
 
 use std::cell::RefCell;
 
