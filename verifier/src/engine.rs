@@ -64,6 +64,8 @@ pub(crate) struct Side<D: Domain> {
     pub(crate) domain: D,
     pub(crate) runs: Vec<Run<D>>,
     solver: Solver,
+    /// A solver without base facts, for queries that bring their own.
+    lean: Option<Solver>,
     asserted: usize,
 }
 
@@ -118,6 +120,7 @@ impl<D: Encoding> Side<D> {
             domain,
             runs: Vec::new(),
             solver,
+            lean: None,
             asserted: 0,
         }
     }
@@ -179,6 +182,41 @@ impl<D: Encoding> Side<D> {
     }
 }
 
+impl Side<Unbounded> {
+    /// Whether a formula has a model, by the axioms about what it mentions.
+    fn check_lean(&mut self, formula: Term, rlimit: u64) -> Answer {
+        if self.domain.terms.exhausted() {
+            return Answer::Unknown(Answer::TERMS.to_owned());
+        }
+        if self.domain.terms.node(formula) == Node::Bool(false) {
+            return Answer::Unsat;
+        }
+        let axioms = self.domain.relevant(formula);
+        let limits = Limits { rlimit };
+        let solver = self
+            .lean
+            .get_or_insert_with(|| Solver::new(Profile::Proof, limits));
+        solver.limit(limits);
+        solver.push();
+        for axiom in axioms.into_iter().chain([formula]) {
+            solver.assert(&self.domain.terms, axiom);
+        }
+        let answer = solver.check(&self.domain.terms);
+        solver.pop();
+        answer
+    }
+
+    /// … by all axioms.
+    fn check_all(&mut self, formula: Term, rlimit: u64) -> Answer {
+        self.solver.limit(Limits { rlimit });
+        let answer = self.check(&[formula]);
+        if answer == Answer::Sat {
+            self.done();
+        }
+        answer
+    }
+}
+
 /// What a search at one size found.
 pub(crate) enum Found {
     /// A state, replayed.
@@ -228,6 +266,7 @@ impl<'p> Engine<'p> {
         for side in self.proofs.iter_mut().flatten() {
             effort.terms += side.domain.terms.len() as u64;
             effort.rlimit += side.solver.rlimit_used();
+            effort.rlimit += side.lean.as_mut().map_or(0, Solver::rlimit_used);
         }
         for side in self.searches.values_mut() {
             effort.terms += side.domain.terms.len() as u64;
@@ -451,19 +490,20 @@ impl<'p> Engine<'p> {
                 break;
             }
             self.effort.proofs += 1;
-            let program = self.program;
+            let (program, most) = (self.program, self.options.rlimit);
             let side = self.unbounded(arithmetic);
             let goal = formula(side, program);
-            side.solver.limit(Limits { rlimit });
-            match side.check(&[goal]) {
+            let answer = match side.check_lean(goal, rlimit) {
+                Answer::Unsat => Answer::Unsat,
+                answer if rlimit < most => answer,
+                _ => side.check_all(goal, rlimit),
+            };
+            match answer {
                 Answer::Unsat => {
                     self.proved.push((name.to_owned(), arithmetic, goal));
                     return Ok(());
                 }
-                Answer::Sat => {
-                    side.done();
-                    reason = String::from("the encoding for any size allows it");
-                }
+                Answer::Sat => reason = String::from("the encoding for any size allows it"),
                 Answer::Unknown(why) => reason = why,
             }
         }

@@ -360,9 +360,10 @@ impl Unbounded {
             if self.side_query_fails(query) {
                 let up_to_here = order(self, entered, begun);
                 let from_here = order(self, ended, out);
-                let both = self.terms.and(&[up_to_here, from_here]);
-                let fact = self.terms.implies(ctx.reached, both);
-                self.axiom(&ctx.inner, fact);
+                let up_to_here = self.terms.implies(ctx.reached, up_to_here);
+                self.axiom_of(begun, &ctx.inner, up_to_here);
+                let from_here = self.terms.implies(ctx.reached, from_here);
+                self.axiom_of(out, &ctx.inner, from_here);
                 break;
             }
         }
@@ -429,7 +430,7 @@ impl Unbounded {
         let sum = self.terms.add(entered, growth);
         let same = self.terms.eq(out, sum);
         let fact = self.terms.implies(ctx.guard, same);
-        self.axiom(&ctx.outer, fact);
+        self.axiom_of(out, &ctx.outer, fact);
     }
 
     fn users(
@@ -498,7 +499,7 @@ impl Unbounded {
         let some = self.terms.exists(&[earlier], both);
         let newly = self.terms.and(&[ctx.reached, begun, before]);
         let explained = self.terms.implies(newly, some);
-        self.axiom(&ctx.inner, explained);
+        self.axiom_of(begun, &ctx.inner, explained);
         out
     }
 

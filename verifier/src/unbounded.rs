@@ -10,7 +10,7 @@
 //! formulas have one witness, and `RQ.TOP` in a condition is the packet that
 //! `RQ.POP()` takes later.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use progmp_ir::{
@@ -60,6 +60,10 @@ pub(crate) struct Unbounded {
     pub(crate) terms: Terms,
     /// Facts about the environment and definitions of witnesses.
     pub(crate) axioms: Vec<Term>,
+    /// The symbol that each axiom is about: who does not mention it does not need the axiom.
+    anchors: Vec<Option<Func>>,
+    /// Axioms made now are about nothing that a goal need mention.
+    pub(crate) unanchored: bool,
     pub(crate) canonical_subflow: Term,
     pub(crate) canonical_packet: Term,
     pub(crate) registers: [Term; 6],
@@ -120,6 +124,8 @@ impl Unbounded {
         let mut domain = Self {
             terms,
             axioms: Vec::new(),
+            anchors: Vec::new(),
+            unanchored: false,
             canonical_subflow,
             canonical_packet,
             registers,
@@ -180,10 +186,55 @@ impl Unbounded {
         self.limit(&[], self.time, 48);
     }
 
-    /// Asserts `body` for all values of the variables.
+    /// Asserts `body` for all values of the variables. It is about its newest symbol, which is the
+    /// one that it defines.
     pub(crate) fn axiom(&mut self, variables: &[Term], body: Term) {
+        let symbols = self.terms.functions_in(body).to_vec();
+        let newest = symbols
+            .into_iter()
+            .rev()
+            .find(|&func| !self.terms.is_bindable(func));
+        self.anchored(newest, variables, body);
+    }
+
+    /// The same about the symbol that `defined` applies.
+    pub(crate) fn axiom_of(&mut self, defined: Term, variables: &[Term], body: Term) {
+        match self.terms.node(defined) {
+            Node::Apply(func, _) => self.anchored(Some(func), variables, body),
+            _ => self.anchored(None, variables, body),
+        }
+    }
+
+    fn anchored(&mut self, anchor: Option<Func>, variables: &[Term], body: Term) {
         let closed = self.terms.forall(variables, body);
         self.axioms.push(closed);
+        self.anchors.push(anchor.filter(|_| !self.unanchored));
+    }
+
+    /// The axioms about what a formula mentions, directly or through other axioms. Leaving the
+    /// others out makes a proof harder, never wrong.
+    pub(crate) fn relevant(&mut self, formula: Term) -> Vec<Term> {
+        let mut mentioned: BTreeSet<Func> =
+            self.terms.functions_in(formula).iter().copied().collect();
+        let mut taken = vec![false; self.axioms.len()];
+        loop {
+            let before = mentioned.len();
+            for i in (0..self.axioms.len()).rev() {
+                if !taken[i] && self.anchors[i].is_none_or(|anchor| mentioned.contains(&anchor)) {
+                    taken[i] = true;
+                    mentioned.extend(self.terms.functions_in(self.axioms[i]).iter().copied());
+                }
+            }
+            if mentioned.len() == before {
+                break;
+            }
+        }
+        self.axioms
+            .iter()
+            .zip(taken)
+            .filter(|(_, taken)| *taken)
+            .map(|(&axiom, _)| axiom)
+            .collect()
     }
 
     fn limit(&mut self, variables: &[Term], word: Term, bits: u32) {
@@ -397,7 +448,7 @@ impl Unbounded {
             let facts = self.terms.and(&facts);
             let fact = self.terms.or(&[undefined, facts]);
             let variables = self.terms.free_variables(fact).to_vec();
-            self.axiom(&variables, fact);
+            self.axiom_of(term, &variables, fact);
         }
         term
     }

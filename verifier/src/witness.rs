@@ -177,7 +177,7 @@ impl Unbounded {
 
         let none = self.terms.eq(count, zero);
         let agrees = self.terms.iff(none, empty);
-        self.axiom(&outer, agrees);
+        self.axiom_of(count, &outer, agrees);
 
         let other = self.terms.variable("other", element);
         let other_inside = self.at(list, other);
@@ -187,12 +187,12 @@ impl Unbounded {
         let unique = self.terms.implies(two, same);
         let mut both = all.clone();
         both.push(other);
-        self.axiom(&both, unique);
+        self.axiom_of(count, &both, unique);
 
         let bits = self.arithmetic.list_bits();
         let limit = self.terms.word(1 << bits);
         let small = self.terms.ult(count, limit);
-        self.axiom(&outer, small);
+        self.axiom_of(count, &outer, small);
         if let Node::Apply(func, _) = self.terms.node(count) {
             self.widths.insert(func, bits);
         }
@@ -220,7 +220,7 @@ impl Unbounded {
             let fewer = self.terms.ult(count, least);
             let facts = self.terms.and(&facts);
             let fact = self.terms.or(&[fewer, facts]);
-            self.axiom(&outer, fact);
+            self.axiom_of(count, &outer, fact);
         }
         count
     }
@@ -232,13 +232,13 @@ impl Unbounded {
         let outer = self.outer_variables(part.kind, &[part.formula, whole.formula]);
         let more = self.terms.ult(whole_count, count);
         let at_most = self.terms.not(more);
-        self.axiom(&outer, at_most);
+        self.axiom_of(count, &outer, at_most);
         let equal = self.terms.eq(count, whole_count);
         let covered = self.terms.implies(whole.formula, part.formula);
         let covered = self.terms.implies(equal, covered);
         let mut all = outer.clone();
         all.push(canonical);
-        self.axiom(&all, covered);
+        self.axiom_of(count, &all, covered);
         if !outer.is_empty() {
             return;
         }
@@ -248,7 +248,7 @@ impl Unbounded {
         let outside = self.terms.not(kept);
         let differs = self.terms.and(&[inside, outside]);
         let differs = self.terms.or(&[equal, differs]);
-        self.axiom(&outer, differs);
+        self.axiom_of(count, &outer, differs);
     }
 
     /// GET: NULL unless the index is below COUNT; ordered like the indices.
@@ -268,7 +268,7 @@ impl Unbounded {
         let elem = self.symbol("got", self.terms.sort(canonical), &outer);
         let member = self.at(list, elem);
         let fact = self.terms.or(&[null, member]);
-        self.axiom(&outer, fact);
+        self.axiom_of(elem, &outer, fact);
 
         let (zero, one) = (self.terms.word(0), self.terms.word(1));
         let greatest = self.terms.sub(count, one);
@@ -278,7 +278,7 @@ impl Unbounded {
             let elsewhere = self.terms.not(here);
             let same = self.terms.eq(elem, end.value);
             let fact = self.terms.or(&[null, elsewhere, same]);
-            self.axiom(&outer, fact);
+            self.axiom_of(elem, &outer, fact);
         }
         for i in 0..self.gets.len() {
             let Got {
@@ -326,7 +326,7 @@ impl Unbounded {
         if key_term == one {
             let count = self.witness_count(list);
             let same = self.terms.eq(sum, count);
-            self.axiom(&outer, same);
+            self.axiom_of(sum, &outer, same);
         }
         let nought = self.terms.eq(sum, zero);
         let contributor = self.symbol("summand", self.terms.sort(canonical), &outer);
@@ -336,7 +336,7 @@ impl Unbounded {
         let counts = self.terms.not(its_key_is_zero);
         let some = self.terms.and(&[inside, counts]);
         let some = self.terms.or(&[nought, some]);
-        self.axiom(&outer, some);
+        self.axiom_of(sum, &outer, some);
 
         // Neither sum wraps: fewer than 2^32 members with keys below 2^32, say.
         let limit = 1 << (64 - self.arithmetic.list_bits());
@@ -362,7 +362,7 @@ impl Unbounded {
             let exceeds = self.terms.ult(sum, key_term);
             let bounded = self.terms.not(exceeds);
             let bounded = self.terms.implies(list.formula, bounded);
-            self.axiom(&[canonical], bounded);
+            self.axiom_of(sum, &[canonical], bounded);
         }
         sum
     }
@@ -377,7 +377,7 @@ impl Unbounded {
         let greater = self.terms.ult(sum_b, sum_a);
         let some = self.terms.and(&[inside, key_greater]);
         let fact = self.terms.implies(greater, some);
-        self.axiom(&[], fact);
+        self.axiom_of(sum_a, &[], fact);
     }
 
     /// A filter that ranks its element against that of an enclosing lambda by one key
@@ -397,8 +397,10 @@ impl Unbounded {
                 });
                 if ranks {
                     let key = self.terms.substitute(own, &[(x, canonical)]);
+                    self.unanchored = true;
                     self.witness_extremum(Extremum::Min, list, key);
                     self.witness_extremum(Extremum::Max, list, key);
+                    self.unanchored = false;
                 }
             }
         }

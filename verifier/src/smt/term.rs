@@ -362,6 +362,11 @@ impl Terms {
         (&declaration.domain, declaration.range)
     }
 
+    /// Whether the symbol is a variable: a constant that a quantifier may bind.
+    pub fn is_bindable(&self, func: Func) -> bool {
+        self.functions[func.0 as usize].variable
+    }
+
     /// The functions, constants and variables (bound ones included) that occur in a term, in ascending order.
     pub fn functions_in(&mut self, term: Term) -> &[Func] {
         let mut work = vec![term];

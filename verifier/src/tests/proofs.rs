@@ -21,6 +21,9 @@ use crate::report::{Finding, Verdict};
 /// Effort for what must not be proved anyway.
 const LITTLE: u64 = 20_000;
 
+/// How many goals of one program are asked for.
+const GOALS: usize = 12;
+
 /// Every goal that some state shows, with the first such state.
 fn shown(program: &Program, states: &[SchedState]) -> Vec<(Goal, SchedState)> {
     let mut open = goals(program);
@@ -47,8 +50,8 @@ fn attack_goals(subject: &Subject, seed: u64) -> usize {
         ..Options::default()
     };
     let mut engine = Engine::new(program, options);
-    let asked = seen.len().min(30);
-    let step = seen.len().div_ceil(30).max(1);
+    let step = seen.len().div_ceil(GOALS).max(1);
+    let mut asked = 0;
     for (goal, state) in seen.iter().step_by(step) {
         assert!(
             engine.impossible(*goal).is_err(),
@@ -56,6 +59,7 @@ fn attack_goals(subject: &Subject, seed: u64) -> usize {
             subject.name,
             subject.text
         );
+        asked += 1;
     }
     asked
 }
@@ -63,7 +67,7 @@ fn attack_goals(subject: &Subject, seed: u64) -> usize {
 #[test]
 fn what_a_state_shows_is_not_proved_impossible() {
     let mut asked = 0;
-    for seed in 0..25 * scale() {
+    for seed in 0..12 * scale() {
         asked += attack_goals(&generated(200_000 + seed, &Mix::small()), seed);
         asked += attack_goals(&generated(300_000 + seed, &loop_mix()), seed);
     }
@@ -71,7 +75,7 @@ fn what_a_state_shows_is_not_proved_impossible() {
         asked += attack_goals(subject, seed as u64);
     }
     eprintln!("{asked} goals");
-    assert!(asked > 1_000, "{asked} goals");
+    assert!(asked > 700, "{asked} goals");
 }
 
 /// The bound of a finding for so many subflows, if it is small enough to be run to.
@@ -195,12 +199,12 @@ fn what_a_check_proves_withstands_random_states() {
         block: 2,
         ..loop_mix()
     };
-    for seed in 0..40 * scale() {
+    for seed in 0..12 * scale() {
         attack_report(&generated(400_000 + seed, &mix), seed, &mut tally);
         attack_report(&generated(500_000 + seed, &loops_mix), seed, &mut tally);
     }
     let written = written();
-    let step = if scale() > 1 { 1 } else { 4 };
+    let step = if scale() > 1 { 1 } else { 6 };
     for (seed, subject) in written.iter().step_by(step).enumerate() {
         attack_report(subject, seed as u64, &mut tally);
     }

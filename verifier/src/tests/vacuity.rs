@@ -58,7 +58,11 @@ const WITNESSES: &[(&str, &str, &str)] = &[
         "IF (R2 > 0) { SET(R1, R1 / R2); }",
         "SET(R1, R1 / R2);",
     ),
-    ("Wraps", "IF (R1 > 3) { SET(R1, R1 - 3); }", "SET(R1, R1 - 3);"),
+    (
+        "Wraps",
+        "IF (R1 > 3) { SET(R1, R1 - 3); }",
+        "SET(R1, R1 - 3);",
+    ),
     (
         "OutOfRange",
         "IF (R1 < SUBFLOWS.COUNT) { SUBFLOWS.GET(R1).PUSH(Q.TOP); }",
@@ -275,7 +279,10 @@ fn a_contradiction_among_the_axioms_proves_everything_and_is_noticed() {
         let absent = d.terms.not(present);
         d.axiom(&[s], absent);
         assert_eq!(engine.impossible(goal), Ok(()), "{kind}");
-        assert!(is_contradictory(engine.unbounded(Arithmetic::Abstract)), "{kind}");
+        assert!(
+            is_contradictory(engine.unbounded(Arithmetic::Abstract)),
+            "{kind}"
+        );
     }
 }
 
@@ -303,6 +310,10 @@ fn the_axioms_of_every_written_program_have_a_model() {
             assert!(!false_claim, "{}: an axiom is false", subject.name);
             consistent(&ground.terms, &claims) == Ok(true)
         });
-        assert!(has_model, "{}: no model was found\n{}", subject.name, subject.text);
+        assert!(
+            has_model,
+            "{}: no model was found\n{}",
+            subject.name, subject.text
+        );
     }
 }
