@@ -58,6 +58,8 @@ const LOOPS: &[&str] = &[
     "FOREACH (VAR s IN SUBFLOWS) { IF (RANDOM % 2 == 0) { s.PUSH(Q.POP()); SET(R2, R2 + 1); } }",
     "FOREACH (VAR s IN SUBFLOWS) { s.SET_USER(RANDOM); FOREACH (VAR p IN QU) { IF (RANDOM > s.USER) { s.PUSH(p); } } }",
     "SUBFLOWS.MIN(s => RANDOM).PUSH(Q.TOP); FOREACH (VAR s IN SUBFLOWS.FILTER(t => RANDOM % 2 == 1)) { SET(R1, R1 + 1); }",
+    // RANDOM as the only thing that differs between two executions.
+    "FOREACH (VAR s IN SUBFLOWS) { IF (RANDOM % 2 == 0) { s.PUSH(Q.TOP); } }",
     // Nested.
     "FOREACH (VAR s IN SUBFLOWS) { FOREACH (VAR t IN SUBFLOWS) { SET(R1, R1 + 1); } }",
     "FOREACH (VAR s IN SUBFLOWS) { SET(R2, 0); FOREACH (VAR t IN SUBFLOWS) { IF (t.RTT < s.RTT) { SET(R2, R2 + 1); } } IF (R2 == 0) { s.PUSH(Q.TOP); } }",
@@ -71,6 +73,8 @@ const LOOPS: &[&str] = &[
     "VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY); SET(R1, ok.COUNT); ok.GET(R2 % ok.COUNT).PUSH(Q.POP()); ok.GET(ok.COUNT - 1).PUSH(Q.TOP);",
     "VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY); IF (ok.COUNT == SUBFLOWS.COUNT) { SET(R1, 1); } IF (ok.COUNT >= 2) { ok.GET(1).PUSH(Q.TOP); }",
     "IF (SUBFLOWS.SUM(s => s.CWND) > SUBFLOWS.SUM(s => s.QUEUED)) { SET(R1, SUBFLOWS.SUM(s => 1)); } SET(R2, Q.SUM(p => p.LENGTH));",
+    // Sums that wrap.
+    "IF (SUBFLOWS.SUM(s => s.USER - 5000) > SUBFLOWS.SUM(s => s.RTT)) { SET(R1, SUBFLOWS.SUM(s => s.USER - 5000)); }",
     "FOREACH (VAR s IN SUBFLOWS) { VAR faster = SUBFLOWS.FILTER(t => t.RTT < s.RTT); SET(R1, R1 + faster.COUNT); faster.GET(R1).PUSH(Q.TOP); SET(R2, faster.SUM(t => t.RTT)); }",
     "SUBFLOWS.GET(R1).PUSH(Q.GET(R2)); SUBFLOWS.GET(R1 + 1).PUSH(Q.GET(R2 + 1)); SUBFLOWS.GET(1).PUSH(Q.LAST);",
     "VAR p = Q.POP(); SET(R1, Q.COUNT); VAR q = Q.FILTER(x => x.LENGTH > 2).POP(); SET(R2, Q.COUNT); SUBFLOWS.TOP.PUSH(p); SUBFLOWS.LAST.PUSH(q);",
