@@ -408,6 +408,22 @@ impl Engine<'_> {
             list.sort_by_key(|&(_, span)| span);
             list
         };
+        let mut wrapping = self.judge_places(
+            Property::NoWrap,
+            &at(wraps, |at| Goal::Wraps { at }),
+            "no arithmetic wraps",
+            "this may wrap modulo 2^64",
+            "compare before subtracting (`a > b`), or limit what the application writes",
+        );
+        let sums = |e: &progmp_ir::Expr| matches!(e.kind, progmp_ir::ExprKind::Sum(..));
+        if program.exprs.iter().any(sums) {
+            for this in &mut wrapping {
+                if matches!(this.verdict, Verdict::Proved { .. }) {
+                    this.verdict = Verdict::Unknown("SUM is not checked for wrapping".to_owned());
+                    "no + - * wraps; whether a SUM does is open".clone_into(&mut this.message);
+                }
+            }
+        }
         [
             self.judge_places(
                 Property::DivisionIsDefined,
@@ -416,13 +432,7 @@ impl Engine<'_> {
                 "the divisor may be 0; the result is then NULL",
                 "test the divisor before dividing",
             ),
-            self.judge_places(
-                Property::NoWrap,
-                &at(wraps, |at| Goal::Wraps { at }),
-                "no arithmetic wraps",
-                "this may wrap modulo 2^64",
-                "compare before subtracting (`a > b`), or limit what the application writes",
-            ),
+            wrapping,
             self.judge_places(
                 Property::GetIsInRange,
                 &at(gets, |at| Goal::OutOfRange { at }),

@@ -163,7 +163,7 @@ pub(crate) fn idle_run(
     seeds: &[u64],
     executions: usize,
 ) -> Result<Vec<Replayed>, String> {
-    let mut run = Vec::with_capacity(executions);
+    let mut run = Vec::new();
     let mut stepper = Stepper::new(state, seeds)?;
     for number in 1..=executions {
         let Some(step) = stepper.step(program) else {

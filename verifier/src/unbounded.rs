@@ -696,9 +696,18 @@ impl Unbounded {
         subflow: Option<Term>,
         most: u64,
     ) -> Term {
-        let wanted = usize::try_from(most)
-            .unwrap_or(usize::MAX)
-            .saturating_add(1);
+        let outside_of_loops = pushes.iter().all(|event| event.scope.is_empty());
+        if outside_of_loops && pushes.len() as u64 <= most {
+            return self.terms.bool(false);
+        }
+        let Some(wanted) = usize::try_from(most)
+            .ok()
+            .filter(|&most| most < 8)
+            .map(|most| most + 1)
+        else {
+            // Too many to write down: claim nothing, which proves nothing.
+            return self.terms.bool(true);
+        };
         let mut choices: Vec<Vec<usize>> = vec![Vec::new()];
         for _ in 0..wanted {
             let longer = choices.iter().flat_map(|choice| {

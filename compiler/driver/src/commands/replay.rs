@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: String,
     /// Executions without progress that the host grants
-    #[arg(long, value_name = "EXECUTIONS", default_value_t = progmp_ir::FUEL)]
+    #[arg(long, value_name = "EXECUTIONS", default_value_t = progmp_ir::FUEL, value_parser = clap::value_parser!(u32).range(1..=65_535))]
     fuel: u32,
     /// When to print colours
     #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]

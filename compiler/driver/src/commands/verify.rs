@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "UNITS")]
     rlimit: Option<u64>,
     /// Executions without progress that the host grants
-    #[arg(long, value_name = "EXECUTIONS", default_value_t = progmp_ir::FUEL)]
+    #[arg(long, value_name = "EXECUTIONS", default_value_t = progmp_ir::FUEL, value_parser = clap::value_parser!(u32).range(1..=65_535))]
     fuel: u32,
     /// Files worked on at the same time [default: one per processor]
     #[arg(long, short, value_name = "NUMBER")]
