@@ -10,6 +10,7 @@ mod bounded;
 mod check;
 mod concrete;
 mod conservation;
+mod copies;
 mod engine;
 mod equivalence;
 mod explain;
