@@ -435,7 +435,7 @@ impl Tally {
             let says = at.holds(formula);
             let does = goal.build(&mut Concrete::new(last.clone()), program, runs);
             assert_eq!(says, does, "{goal:?}\n{}", context());
-            if self.pairs % 64 == 0 {
+            if self.pairs.is_multiple_of(64) {
                 assert_eq!(shows(program, state, goal), does, "{goal:?}\n{}", context());
             }
             self.seen.entry(family(goal)).or_default()[usize::from(!does)] += 1;
