@@ -17,9 +17,10 @@ const PLACES: &[Place] = &[
         folder: "compiler/ir",
         imports: &[],
     },
+    // A state goes into a block, and a block back into a decision.
     Place {
         folder: "kmod-shim/abi",
-        imports: &[],
+        imports: &["compiler/ir"],
     },
     Place {
         folder: "kmod-shim/ctl",

@@ -129,7 +129,8 @@ fn subflows(choices: &mut Choices, needs: &Needs, most: usize, state: &mut Sched
 
 fn packets(choices: &mut Choices, needs: &Needs, most: usize, state: &mut SchedState) {
     let count = choices.count(most);
-    let mut seq = *choices.pick(&[1, 0, 1_000, u64::MAX - 8, 1 << 32]);
+    let last = u64::MAX - 8.max(count as u64);
+    let mut seq = *choices.pick(&[1, 0, 1_000, last, 1 << 32]);
     let live: Vec<u64> = state.subflows.iter().map(|subflow| subflow.id).collect();
     for position in 0..count {
         let mut packet = Packet {
@@ -143,8 +144,11 @@ fn packets(choices: &mut Choices, needs: &Needs, most: usize, state: &mut SchedS
         }
         packet.psh = needs.reads_psh() && choices.percent(40);
         // In no queue at all: a packet that a counterexample may well carry along.
-        let nowhere = choices.percent(3);
+        let mut nowhere = choices.percent(3);
         let place = choices.weighted(&[(4, 0), (3, 1), (3, 2), (1, 3)]);
+        nowhere |= [&state.q, &state.qu, &state.rq]
+            .iter()
+            .any(|queue| queue.len() == SchedState::MAX_QUEUE);
         if !nowhere {
             match place {
                 0 => state.q.push(position),
