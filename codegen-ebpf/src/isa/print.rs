@@ -30,6 +30,7 @@ fn fill(f: &mut Formatter<'_>, hole: &str, fields: Fields) -> fmt::Result {
         "d" => write!(f, "{}", fields.dst),
         "s" => write!(f, "{}", fields.src),
         "i" => write!(f, "{}", fields.imm),
+        "u" => write!(f, "{}", fields.imm.cast_unsigned()),
         "h" => write!(f, "{}", fields.high.cast_unsigned()),
         "l" => write!(f, "{:+}", fields.imm),
         "o" => write!(f, "{:+}", fields.off),

@@ -21,8 +21,8 @@ pub(super) struct Row {
     /// Of a second slot, for forms that have one.
     pub(super) high: Option<i32>,
     /// `{d}` and `{s}` stand for the numbers of registers, `{m}` for a signed distance in an
-    /// address, `{o}` for one of a jump, `{i}` for the immediate, `{l}` for it as a distance,
-    /// `{v}` for a 64-bit immediate; what follows `#` is a comment.
+    /// address, `{o}` for one of a jump, `{i}` for the immediate, `{l}` for it as a distance, `{u}` without
+    /// a sign, `{h}` for that of the second slot, `{v}` for a 64-bit immediate; what follows `#` is a comment.
     pub(super) text: String,
 }
 
@@ -178,21 +178,21 @@ const JCOND: u8 = 0xe0;
 /// Pseudo source, whether the second slot has an immediate, text.
 const PSEUDOS: [(Pseudo, u8, bool, &str); 7] = [
     (Pseudo::Value, 0, true, "r{d} = {v} ll"),
-    (Pseudo::MapFd, 1, false, "ld_pseudo r{d}, 1, {i}"),
-    (Pseudo::MapValue, 2, true, "ld_pseudo r{d}, 2, {i} # + {h}"),
+    (Pseudo::MapFd, 1, false, "ld_pseudo r{d}, 1, {u}"),
+    (Pseudo::MapValue, 2, true, "ld_pseudo r{d}, 2, {u} # + {h}"),
     (
         Pseudo::Variable,
         3,
         true,
-        "ld_pseudo r{d}, 3, {i} # module {h}",
+        "ld_pseudo r{d}, 3, {u} # module {h}",
     ),
-    (Pseudo::Code, 4, false, "ld_pseudo r{d}, 4, {i}"),
-    (Pseudo::MapIndex, 5, false, "ld_pseudo r{d}, 5, {i}"),
+    (Pseudo::Code, 4, false, "ld_pseudo r{d}, 4, {u}"),
+    (Pseudo::MapIndex, 5, false, "ld_pseudo r{d}, 5, {u}"),
     (
         Pseudo::MapIndexValue,
         6,
         true,
-        "ld_pseudo r{d}, 6, {i} # + {h}",
+        "ld_pseudo r{d}, 6, {u} # + {h}",
     ),
 ];
 

@@ -1,5 +1,7 @@
 //! The table against itself: bytes and instructions correspond one to one.
 
+mod referee;
+
 use proptest::prelude::*;
 
 use super::form::{Fields, join};
@@ -7,7 +9,7 @@ use super::table::TABLE;
 use super::*;
 
 /// Any instruction: a row of the table with any operands.
-pub(crate) fn any_insn() -> impl Strategy<Value = Insn> {
+fn any_insn() -> impl Strategy<Value = Insn> {
     let rows = TABLE.rows();
     let fields = (
         0..=10_u8,
