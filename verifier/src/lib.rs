@@ -19,6 +19,7 @@ mod goal;
 mod judge;
 mod model;
 mod obligation;
+mod probe;
 mod property;
 mod replay;
 mod report;
@@ -30,6 +31,7 @@ mod termination;
 mod unbounded;
 mod witness;
 
+pub mod ebpf;
 pub mod smt;
 
 #[cfg(test)]

@@ -257,13 +257,14 @@ pub(super) fn join(form: Form, fields: Fields) -> Option<Insn> {
 }
 
 /// The immediates of both slots.
-const fn halves(imm: Imm64) -> (Pseudo, i32, i32) {
+fn halves(imm: Imm64) -> (Pseudo, i32, i32) {
     match imm {
-        Imm64::Value(value) => (
-            Pseudo::Value,
-            value.cast_signed() as i32,
-            (value >> 32).cast_signed() as i32,
-        ),
+        Imm64::Value(value) => {
+            let [l0, l1, l2, l3, h0, h1, h2, h3] = value.to_le_bytes();
+            let low = i32::from_le_bytes([l0, l1, l2, l3]);
+            let high = i32::from_le_bytes([h0, h1, h2, h3]);
+            (Pseudo::Value, low, high)
+        }
         Imm64::MapFd(fd) => (Pseudo::MapFd, fd, 0),
         Imm64::MapValue { fd, offset } => (Pseudo::MapValue, fd, offset.cast_signed()),
         Imm64::Variable { btf, module_fd } => (Pseudo::Variable, btf, module_fd),
