@@ -47,7 +47,11 @@ fn binary_of(opcode: u8, offset: i16, a: u64, b: u64) -> u64 {
     let load = |register, value: u64| {
         let (low, high) = ((value << 32).cast_signed() >> 32, value.cast_signed() >> 32);
         let half = |half: i64| i32::try_from(half).expect("32 bits are left");
-        [slot(0x18, register, 0, 0, half(low)), slot(0, 0, 0, 0, half(high))].concat()
+        [
+            slot(0x18, register, 0, 0, half(low)),
+            slot(0, 0, 0, 0, half(high)),
+        ]
+        .concat()
     };
     let slots = [
         load(0, a),
