@@ -58,6 +58,9 @@ pub const fn queue_at(name: QueueName) -> usize {
 /// # Errors
 /// The fact about the environment that the state breaks, or that it has more subflows than the
 /// block has records. Three queues of 256 packets always fit.
+///
+/// # Panics
+/// Never: what is put into narrow members was checked to fit.
 pub fn fill(state: &SchedState) -> Result<Filled, Error> {
     state.check()?;
     if state.subflows.len() > layout::SUBFLOWS {

@@ -12,7 +12,7 @@ mod outcome;
 mod wellformed;
 
 pub use block::Block;
-pub use fill::{Filled, fill};
+pub use fill::{Filled, fill, place_of, queue_at, word_of};
 pub use outcome::{Decision, Outcome, Printed};
 pub use wellformed::well_formed;
 

@@ -52,6 +52,9 @@ pub struct Outcome {
 
 impl Outcome {
     /// What the reference interpreter decided.
+    ///
+    /// # Panics
+    /// If the execution is not one of a well-formed program in this state.
     pub fn of(execution: &Execution, before: &SchedState) -> Self {
         let actions = execution.actions.iter().map(|action| match *action {
             Action::Push {

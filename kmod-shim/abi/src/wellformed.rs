@@ -23,7 +23,7 @@ pub fn well_formed(shown: &Block) -> Result<(), Error> {
     }
     start(shown)?;
     let live = words(shown)?;
-    subflows(shown)?;
+    subflows(shown, live)?;
     packets(shown, live)?;
     queues(shown)
 }
@@ -78,11 +78,10 @@ fn words(shown: &Block) -> Result<u64, Error> {
     Ok(live)
 }
 
-fn subflows(shown: &Block) -> Result<(), Error> {
-    let count = shown.u64(block::SUBFLOW_COUNT);
-    let record = |index: u64| block::SUBFLOW + subflow::BYTES * index as usize;
+fn subflows(shown: &Block, live: u64) -> Result<(), Error> {
+    let record = |index: usize| block::SUBFLOW + subflow::BYTES * index;
     let mut ids = Vec::new();
-    for index in 0..count {
+    for index in (0..layout::SUBFLOWS).filter(|index| live >> index & 1 == 1) {
         let id = shown.u32(record(index) + subflow::ID);
         hold("W5", id > 0 && !ids.contains(&id), || {
             format!("subflow record {index} has the id {id}")
