@@ -110,6 +110,7 @@ const DOORS: &[(&str, &str)] = &[
     ("object", "codegen-ebpf"),
     ("libbpf-rs", "compiler/hosts"),
     ("rbpf", "compiler/hosts"),
+    ("libc", "compiler/hosts"),
     ("clap", "compiler/driver"),
     ("indicatif", "compiler/driver"),
 ];

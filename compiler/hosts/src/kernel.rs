@@ -1,0 +1,240 @@
+//! The running Linux: its verifier, its JIT, its test runs.
+//!
+//! In: an [`Image`]. Out: a [`Program`] whose block is a map that both sides see. A refusal
+//! carries the verifier's log, a lack of privilege is [`Refusal::NeedsCapBpf`]. Nothing is
+//! attached anywhere; all ends with the [`Program`].
+
+mod sys;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use crate::{Engine, Failure, Image, Loaded, Refusal, check_length};
+
+/// As which kind of program an image is loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Type `SYSCALL`: one run per call.
+    #[default]
+    Syscall,
+    /// Type `SCHED_CLS`: the kernel repeats a run and measures it.
+    Tc,
+}
+
+/// The engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kernel {
+    /// As which kind of program.
+    pub mode: Mode,
+}
+
+/// What the kernel says of a loaded program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Instructions that the kernel's verifier walked (0 before Linux 5.16).
+    pub walked: u32,
+    /// Slots of the program as the kernel has rewritten it.
+    pub translated_slots: u32,
+    /// Bytes of machine code; 0 when the kernel interprets.
+    pub jited_bytes: u32,
+    /// How long the load took.
+    pub load_time: Duration,
+}
+
+/// What repeated runs took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Result of the last run.
+    pub result: u32,
+    /// Mean time of one run as the kernel measures it, ns.
+    pub mean_ns: u32,
+    /// Wall time of the whole call, which resolves finer when there are many runs.
+    pub total: Duration,
+}
+
+/// A loaded program with its block.
+pub struct Program {
+    mode: Mode,
+    descriptor: OwnedFd,
+    map: sys::ValueMap,
+    statistics: Statistics,
+}
+
+/// Enough for the end of any log; newer kernels keep the end when it is longer.
+const LOG_BYTES: usize = 16 << 20;
+
+const NAME: &str = "kernel";
+
+/// An image with all that a load needs.
+struct Attempt<'a> {
+    kernel: Kernel,
+    image: &'a Image,
+    map: sys::ValueMap,
+    code: Vec<u8>,
+    btf: Option<OwnedFd>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(kernel: Kernel, image: &'a Image) -> Result<Self, Refusal> {
+        let map = sys::ValueMap::new(image.block_bytes)
+            .map_err(|error| unable("make a map for the block", &error))?;
+        let debug = image.debug.as_ref();
+        let btf = debug.map(|debug| sys::load_btf(&debug.btf)).transpose();
+        let btf = btf.map_err(|error| unable("take the type information", &error))?;
+        Ok(Self {
+            kernel,
+            image,
+            code: image.with_map(map.descriptor()),
+            map,
+            btf,
+        })
+    }
+
+    /// Loads; a log is written only if there is room for one.
+    fn load(&self, log: &mut [u8]) -> io::Result<OwnedFd> {
+        let (kind, flags) = match self.kernel.mode {
+            Mode::Syscall => (sys::SYSCALL, sys::F_SLEEPABLE),
+            Mode::Tc => (sys::SCHED_CLS, 0),
+        };
+        let debug = self.image.debug.as_ref();
+        let load = sys::Load {
+            kind,
+            flags,
+            code: &self.code,
+            btf: self.btf.as_ref(),
+            functions: debug.map_or(&[], |debug| &debug.functions),
+            lines: debug.map_or(&[], |debug| &debug.lines),
+        };
+        sys::load(&load, log)
+    }
+
+    /// The end of the log of a load, and how it ended.
+    fn log(&self) -> (io::Result<OwnedFd>, String) {
+        let mut log = vec![0; LOG_BYTES];
+        let result = self.load(&mut log);
+        let end = log.iter().position(|&byte| byte == 0);
+        let log = &log[..end.unwrap_or(log.len())];
+        (result, String::from_utf8_lossy(log).into_owned())
+    }
+}
+
+impl Kernel {
+    /// Loads an image.
+    ///
+    /// # Errors
+    /// A lack of privilege, or the verifier's refusal with its log.
+    pub fn prepare(self, image: &Image) -> Result<Program, Refusal> {
+        let attempt = Attempt::new(self, image)?;
+        let started = Instant::now();
+        let descriptor = attempt.load(&mut []);
+        let load_time = started.elapsed();
+        // Most programs load, and a log costs more than the load.
+        let descriptor = match descriptor {
+            Ok(descriptor) => descriptor,
+            Err(error) if is_privilege(&error) => return Err(Refusal::NeedsCapBpf),
+            Err(error) => {
+                let (_, log) = attempt.log();
+                let why = error.to_string();
+                return Err(Refusal::Kernel { why, log });
+            }
+        };
+        let info = sys::info(&descriptor).map_err(|error| unable("describe a program", &error))?;
+        Ok(Program {
+            mode: self.mode,
+            descriptor,
+            map: attempt.map,
+            statistics: Statistics {
+                walked: info.verified_insns,
+                translated_slots: info.xlated_prog_len / 8,
+                jited_bytes: info.jited_prog_len,
+                load_time,
+            },
+        })
+    }
+
+    /// The verifier's log of a load, accepted or not.
+    ///
+    /// # Errors
+    /// A lack of privilege.
+    pub fn log(self, image: &Image) -> Result<String, Refusal> {
+        match Attempt::new(self, image)?.log() {
+            (Err(error), _) if is_privilege(&error) => Err(Refusal::NeedsCapBpf),
+            (_, log) => Ok(log),
+        }
+    }
+}
+
+impl Engine for Kernel {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn load(&self, image: &Image) -> Result<Box<dyn Loaded>, Refusal> {
+        Ok(Box::new(self.prepare(image)?))
+    }
+}
+
+impl Program {
+    /// What the kernel says of it.
+    pub const fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+
+    /// Puts a block into the map, for runs that follow.
+    ///
+    /// # Errors
+    /// The block has another length.
+    pub fn put(&mut self, block: &[u8]) -> Result<(), Failure> {
+        check_length(self.map.len(), block)?;
+        self.map.write(block);
+        Ok(())
+    }
+
+    /// Runs on what is in the map: once, or `repeat` times with [`Mode::Tc`].
+    ///
+    /// # Errors
+    /// The kernel's words.
+    pub fn time(&mut self, repeat: u32) -> Result<Timing, Failure> {
+        let started = Instant::now();
+        let run = match self.mode {
+            Mode::Syscall => sys::test_run(&self.descriptor, &[], &mut [0; 8], 0),
+            // An empty frame of Ethernet.
+            Mode::Tc => sys::test_run(&self.descriptor, &[0; 64], &mut [], repeat),
+        };
+        let total = started.elapsed();
+        let (result, mean_ns) = run.map_err(|error| Failure::Engine {
+            engine: NAME,
+            why: error.to_string(),
+        })?;
+        Ok(Timing {
+            result,
+            mean_ns,
+            total,
+        })
+    }
+}
+
+impl Loaded for Program {
+    fn run(&mut self, block: &mut [u8]) -> Result<(), Failure> {
+        self.put(block)?;
+        self.time(1)?;
+        self.map.read(block);
+        Ok(())
+    }
+}
+
+/// The kernel does not do something that has nothing to do with the program.
+fn unable(what: &'static str, error: &io::Error) -> Refusal {
+    if is_privilege(error) {
+        return Refusal::NeedsCapBpf;
+    }
+    Refusal::NoKernel {
+        what,
+        why: error.to_string(),
+    }
+}
+
+fn is_privilege(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EPERM)
+}
