@@ -1,0 +1,146 @@
+//! MIN, MAX and SUM.
+//!
+//! Where the key leaves room, key and index travel in one word, so that one comparison decides and
+//! ties go to the first: for MIN `key << shift | index`, for MAX the index is complemented.
+
+use progmp_ir::{ExprId, Extremum, Kind, Lambda};
+
+use super::Lower;
+use super::build::Val;
+use super::elem::Elem;
+use super::fold::Body;
+use crate::isa::Cond;
+use crate::vcode::BlockId;
+
+impl<'p> Lower<'p> {
+    /// Goes over a list.
+    fn each(
+        &mut self,
+        list: ExprId,
+        init: &[Val],
+        lambda: ExprId,
+        body: &mut Body<'_, 'p>,
+    ) -> Vec<Val> {
+        match self.kind_of(list) {
+            Kind::Subflow => {
+                let set = self.subflows(list);
+                let unroll = self.unrolls(lambda);
+                self.each_subflow(set, init, unroll, body)
+            }
+            Kind::Packet => {
+                let list = self.packets(list);
+                self.each_packet(&list, init, body)
+            }
+        }
+    }
+
+    /// The key of an element; leaves for `null` if it is NULL.
+    fn key(&mut self, lambda: Lambda, elem: Elem, null: BlockId) -> Val {
+        self.enter(lambda.param, elem);
+        let key = self.int(lambda.body, null);
+        self.leave();
+        key
+    }
+
+    /// The first element with the least or greatest key; leaves for `null` if there is none.
+    pub(super) fn extremum(
+        &mut self,
+        which: Extremum,
+        list: ExprId,
+        lambda: Lambda,
+        null: BlockId,
+    ) -> Elem {
+        let kind = self.kind_of(list);
+        // One bit more than an index has: so no packed word is 0 or all ones.
+        let shift = match kind {
+            Kind::Subflow => 6,
+            Kind::Packet => 11,
+        };
+        if self.bits(lambda.body) + shift < 64 {
+            self.packed(which, list, lambda, shift, null)
+        } else {
+            self.unpacked(which, list, lambda, null)
+        }
+    }
+
+    fn packed(
+        &mut self,
+        which: Extremum,
+        list: ExprId,
+        lambda: Lambda,
+        shift: u32,
+        null: BlockId,
+    ) -> Elem {
+        let kind = self.kind_of(list);
+        let low = Val::Const((1 << shift) - 1);
+        let (cond, worst) = match which {
+            Extremum::Min => (Cond::Lt, u64::MAX),
+            Extremum::Max => (Cond::Gt, 0),
+        };
+        let best = self.each(
+            list,
+            &[Val::Const(worst)],
+            lambda.body,
+            &mut |lower, elem, best, steps| {
+                let skip = lower.b.block(0);
+                let key = lower.key(lambda, elem, skip);
+                let shifted = lower.b.shl(key, Val::Const(u64::from(shift)));
+                let index = match (which, elem.index) {
+                    (Extremum::Min, index) => index,
+                    (Extremum::Max, index) => lower.b.xor(index, low),
+                };
+                let packed = lower.b.or(shifted, index);
+                let better = (steps.next, &[packed][..]);
+                lower.b.test(cond, packed, best[0], better, (skip, &[]));
+                lower.b.switch(skip);
+                lower.b.goto((steps.next, best));
+            },
+        );
+        let best = self.b.reload(best[0]);
+        self.b
+            .leave_if(Cond::Eq, best, Val::Const(worst), (null, &[]));
+        let index = match which {
+            Extremum::Min => best,
+            Extremum::Max => self.b.xor(best, low),
+        };
+        Elem::new(kind, index)
+    }
+
+    fn unpacked(&mut self, which: Extremum, list: ExprId, lambda: Lambda, null: BlockId) -> Elem {
+        let kind = self.kind_of(list);
+        let none = Val::Const(u64::MAX);
+        let cond = match which {
+            Extremum::Min => Cond::Lt,
+            Extremum::Max => Cond::Gt,
+        };
+        let init = [Val::Const(0), none];
+        let best = self.each(list, &init, lambda.body, &mut |lower, elem, best, steps| {
+            let skip = lower.b.block(0);
+            let take = lower.b.block(0);
+            let key = lower.key(lambda, elem, skip);
+            lower.b.leave_if(Cond::Eq, best[1], none, (take, &[]));
+            lower.b.test(cond, key, best[0], (take, &[]), (skip, &[]));
+            lower.b.switch(take);
+            lower.b.goto((steps.next, &[key, elem.index]));
+            lower.b.switch(skip);
+            lower.b.goto((steps.next, best));
+        });
+        let index = self.b.reload(best[1]);
+        self.b.leave_if(Cond::Eq, index, none, (null, &[]));
+        Elem::new(kind, index)
+    }
+
+    /// The sum of the keys that are not NULL.
+    pub(super) fn sum(&mut self, list: ExprId, lambda: Lambda) -> Val {
+        let init = [Val::Const(0)];
+        let sum = self.each(list, &init, lambda.body, &mut |lower, elem, sum, steps| {
+            let skip = lower.b.block(0);
+            let key = lower.key(lambda, elem, skip);
+            let more = lower.b.add(sum[0], key);
+            lower.b.goto((steps.next, &[more]));
+            lower.b.switch(skip);
+            lower.b.goto((steps.next, sum));
+        });
+        self.b.reload(sum[0])
+    }
+}

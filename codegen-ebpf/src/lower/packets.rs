@@ -1,0 +1,235 @@
+//! Packet lists: sets of records in the block, and filters that are applied on the way.
+
+use progmp_abi::layout::queue;
+use progmp_abi::queue_at;
+use progmp_ir::{ExprId, ExprKind, Lambda, QueueName};
+
+use super::build::Val;
+use super::elem::Elem;
+use super::{Binding, Lower};
+use crate::bounds::Formula;
+use crate::isa::{AluOp, Cond, Size};
+use crate::vcode::{BlockId, Vreg};
+
+/// A packet list.
+#[derive(Clone, Debug)]
+pub(super) struct Packets {
+    /// Where its members come from.
+    pub(super) source: QueueName,
+    /// Offset in the block of the set that it starts from.
+    pub(super) at: usize,
+    /// What its members pass, first to last.
+    pub(super) filters: Vec<Lambda>,
+    /// The queue that its members must still be in.
+    pub(super) still_in: Option<QueueName>,
+}
+
+impl Packets {
+    /// Whether it is the set, and nothing else.
+    pub(super) fn is_plain(&self) -> bool {
+        self.filters.is_empty() && self.still_in.is_none()
+    }
+
+    /// How many members it has at most.
+    pub(super) fn most(&self) -> Formula {
+        Formula::packets(match self.source {
+            QueueName::Unacked => 2,
+            QueueName::Send | QueueName::Retrans => 1,
+        })
+    }
+}
+
+impl Lower<'_> {
+    /// A packet list, not evaluated yet.
+    pub(super) fn packets(&self, id: ExprId) -> Packets {
+        match self.program.expr(id).kind {
+            ExprKind::Queue(name) => Packets {
+                source: name,
+                at: queue_at(name),
+                filters: Vec::new(),
+                still_in: None,
+            },
+            ExprKind::Var(var) => match self.var(var) {
+                Binding::Packets(list) => list.clone(),
+                other => unreachable!("{other:?} is no packet list"),
+            },
+            ExprKind::Filter(list, lambda) => {
+                let mut list = self.packets(list);
+                list.filters.push(lambda);
+                list
+            }
+            ref other => unreachable!("{other:?} is no packet list"),
+        }
+    }
+
+    /// The list's members as they are now, in scratch memory.
+    pub(super) fn snapshot(&mut self, list: &Packets) -> Packets {
+        let at = self.take_slot();
+        let once = self.b.trips.clone();
+        let none = [Val::Const(0)];
+        let some = self.each_word(list, &none, &mut |lower, word, some, steps| {
+            let kept = if list.filters.is_empty() {
+                word.value
+            } else {
+                let nowhere = steps.exit;
+                lower.each_bit(
+                    list,
+                    word,
+                    &none,
+                    &once,
+                    nowhere,
+                    &mut |lower, elem, kept, steps| {
+                        let place = lower.b.and(elem.index, Val::Const(63));
+                        let bit = lower.b.shl(Val::Const(1), place);
+                        let more = lower.b.or(kept[0], bit);
+                        lower.b.goto((steps.next, &[more]));
+                    },
+                )[0]
+            };
+            let address = lower.word_address(word.number);
+            lower.b.store(Size::U64, address, at + queue::WORD, kept);
+            lower
+                .b
+                .leave_if(Cond::Eq, kept, Val::Const(0), (steps.next, some));
+            let more = lower.b.or(some[0], word.bit);
+            lower.b.goto((steps.next, &[more]));
+        });
+        let base = self.b.base();
+        self.b.store(Size::U64, base, at + queue::SOME, some[0]);
+        Packets {
+            source: list.source,
+            at,
+            filters: Vec::new(),
+            still_in: None,
+        }
+    }
+
+    /// The summary of a list's set: a word whose bit is 0 has no member.
+    pub(super) fn summary(&mut self, list: &Packets) -> Val {
+        let some = self.b.member(list.at + queue::SOME);
+        match list.still_in {
+            Some(name) => {
+                let live = self.b.member(queue_at(name) + queue::SOME);
+                self.b.and(some, live)
+            }
+            None => some,
+        }
+    }
+
+    /// The block's address plus the distance of a word in its set.
+    pub(super) fn word_address(&mut self, number: Val) -> Vreg {
+        let number = self.b.and(number, Val::Const(15));
+        let distance = self.b.shl(number, Val::Const(3));
+        self.b.address(distance)
+    }
+
+    /// A word of a list's set.
+    pub(super) fn word(&mut self, list: &Packets, number: Val) -> Val {
+        let address = self.word_address(number);
+        let word = self.b.load(Size::U64, address, list.at + queue::WORD);
+        match list.still_in {
+            Some(name) => {
+                let at = queue_at(name) + queue::WORD;
+                let live = self.b.load(Size::U64, address, at);
+                self.b.and(word, live)
+            }
+            None => word,
+        }
+    }
+
+    /// The first member; leaves for `null` if there is none.
+    pub(super) fn first_packet(&mut self, list: &Packets, null: BlockId) -> Elem {
+        if !list.is_plain() {
+            let found = self.each_packet(
+                list,
+                &[Val::Const(u64::MAX)],
+                &mut |lower, elem, _, steps| {
+                    lower.b.goto((steps.exit, &[elem.index]));
+                },
+            );
+            return self.found_packet(found[0], null);
+        }
+        let some = self.summary(list);
+        self.b.leave_if(Cond::Eq, some, Val::Const(0), (null, &[]));
+        let bit = self.b.lowest(some);
+        let number = self.b.position(bit);
+        let word = self.word(list, number);
+        let bit = self.b.lowest(word);
+        self.packet_at(number, bit)
+    }
+
+    /// The result of a search: leaves for `null` if it is all ones.
+    fn found_packet(&mut self, found: Val, null: BlockId) -> Elem {
+        let found = self.b.reload(found);
+        let none = Val::Const(u64::MAX);
+        self.b.leave_if(Cond::Eq, found, none, (null, &[]));
+        Elem::new(progmp_ir::Kind::Packet, found)
+    }
+
+    /// The last member; leaves for `null` if there is none.
+    pub(super) fn last_packet(&mut self, list: &Packets, null: BlockId) -> Elem {
+        if !list.is_plain() {
+            let found = self.each_packet(
+                list,
+                &[Val::Const(u64::MAX)],
+                &mut |lower, elem, _, steps| {
+                    lower.b.goto((steps.next, &[elem.index]));
+                },
+            );
+            return self.found_packet(found[0], null);
+        }
+        let some = self.summary(list);
+        self.b.leave_if(Cond::Eq, some, Val::Const(0), (null, &[]));
+        let bit = self.highest(some, 16);
+        let number = self.b.position(bit);
+        let word = self.word(list, number);
+        let bit = self.highest(word, 64);
+        self.packet_at(number, bit)
+    }
+
+    /// The member at a place of the list; leaves for `null` if there is none.
+    pub(super) fn nth_packet(&mut self, list: &Packets, place: Val, null: BlockId) -> Elem {
+        if place == Val::Const(0) {
+            return self.first_packet(list, null);
+        }
+        let init = [Val::Const(u64::MAX), place];
+        let found = self.each_packet(list, &init, &mut |lower, elem, carried, steps| {
+            let left = carried[1];
+            let here = (steps.exit, &[elem.index, left][..]);
+            lower.b.leave_if(Cond::Eq, left, Val::Const(0), here);
+            let left = lower.b.alu(AluOp::Sub, left, Val::Const(1));
+            lower.b.goto((steps.next, &[carried[0], left]));
+        });
+        self.found_packet(found[0], null)
+    }
+
+    /// How many members a list has.
+    pub(super) fn count_packets(&mut self, list: &Packets) -> Val {
+        let none = [Val::Const(0)];
+        let count = if list.is_plain() {
+            self.each_word(list, &none, &mut |lower, word, count, steps| {
+                let ones = lower.ones(word.value, 64);
+                let more = lower.b.add(count[0], ones);
+                lower.b.goto((steps.next, &[more]));
+            })
+        } else {
+            self.each_packet(list, &none, &mut |lower, _, count, steps| {
+                let more = lower.b.add(count[0], Val::Const(1));
+                lower.b.goto((steps.next, &[more]));
+            })
+        };
+        self.b.reload(count[0])
+    }
+
+    /// Goes to `yes` if a list has no member.
+    pub(super) fn test_empty(&mut self, list: &Packets, yes: BlockId, no: BlockId) {
+        if list.is_plain() {
+            let some = self.summary(list);
+            let zero = Val::Const(0);
+            self.b.test(Cond::Eq, some, zero, (yes, &[]), (no, &[]));
+        } else {
+            self.first_packet(list, yes);
+            self.b.goto((no, &[]));
+        }
+    }
+}
