@@ -66,7 +66,7 @@ pub(crate) fn place(items: &[(Item, Span)], starts: &[usize]) -> Placed {
 }
 
 struct Layout<'i> {
-    items: &'i [(Item, Span)],
+    items: Vec<(Item, Span)>,
     /// The item that each block starts with; blocks that only jump are skipped.
     targets: Vec<usize>,
     starts: &'i [usize],
@@ -77,7 +77,7 @@ struct Layout<'i> {
 }
 
 impl<'i> Layout<'i> {
-    fn new(items: &'i [(Item, Span)], starts: &'i [usize]) -> Self {
+    fn new(items: &[(Item, Span)], starts: &'i [usize]) -> Self {
         let targets = starts.iter().map(|&at| {
             let mut at = at;
             // Blocks are finitely many, and a ring of jumps alone would be a loop without a guard.
@@ -90,7 +90,7 @@ impl<'i> Layout<'i> {
             at
         });
         let mut layout = Self {
-            items,
+            items: items.to_vec(),
             targets: targets.collect(),
             starts,
             sizes: Vec::new(),
@@ -104,6 +104,9 @@ impl<'i> Layout<'i> {
             })
             .collect();
         layout.drop_dead();
+        while layout.invert() {
+            layout.drop_dead();
+        }
         layout.number();
         layout
     }
@@ -152,6 +155,34 @@ impl<'i> Layout<'i> {
                 break;
             }
         }
+    }
+
+    /// A conditional jump over a jump becomes the inverse jump; whether there was any.
+    fn invert(&mut self) -> bool {
+        let kept: Vec<usize> = (0..self.items.len())
+            .filter(|&at| self.sizes[at] > 0)
+            .collect();
+        let mut changed = false;
+        for three in kept.windows(3) {
+            let &[at, over, beyond] = three else {
+                unreachable!("windows have their length");
+            };
+            let (Item::JumpIf { cond, to, .. }, Item::Jump { to: other }) =
+                (self.items[at].0, self.items[over].0)
+            else {
+                continue;
+            };
+            let lands = self.sizes[over] > 0 && self.targets[to.index()] == beyond;
+            if let (true, Some(inverse)) = (lands, inverse(cond)) {
+                if let Item::JumpIf { cond, to, .. } = &mut self.items[at].0 {
+                    (*cond, *to) = (inverse, other);
+                }
+                // A jump elsewhere may lead to this one.
+                self.sizes[over] = 0;
+                changed = true;
+            }
+        }
+        changed
     }
 
     fn number(&mut self) {
