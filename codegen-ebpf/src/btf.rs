@@ -80,7 +80,7 @@ impl Btf {
 
     pub(crate) fn int(&mut self, name: &str, bytes: u32, signed: bool) -> TypeId {
         let id = self.ty(name, INT, 0, bytes);
-        self.word(u32::from(signed) << 24 | 8 * bytes);
+        self.word((u32::from(signed) << 24) | (8 * bytes));
         id
     }
 
@@ -117,7 +117,10 @@ impl Btf {
     }
 
     pub(crate) fn prototype(&mut self, result: TypeId, parameters: &[(&str, TypeId)]) -> TypeId {
-        let names: Vec<u32> = parameters.iter().map(|(name, _)| self.string(name)).collect();
+        let names: Vec<u32> = parameters
+            .iter()
+            .map(|(name, _)| self.string(name))
+            .collect();
         let id = self.ty("", FUNC_PROTO, parameters.len(), result.0);
         for ((_, ty), name) in parameters.iter().zip(names) {
             self.word(name);
@@ -169,13 +172,13 @@ pub(crate) struct Lines {
     pub(crate) section: u32,
     /// The one function in it, which starts at its first byte.
     pub(crate) function: TypeId,
-    /// From byte, source line, ascending.
-    pub(crate) lines: Vec<Line>,
+    /// Ascending.
+    pub(crate) places: Vec<Place>,
 }
 
 /// From which instruction on the code belongs to which place of the source.
 #[derive(Clone, Copy)]
-pub(crate) struct Line {
+pub(crate) struct Place {
     /// Bytes from the start of the section.
     pub(crate) at: u32,
     /// Offset of the file's name.
@@ -202,13 +205,13 @@ pub(crate) fn extension(sections: &[Lines]) -> Vec<u8> {
         for part in [section.section, 1, 0, section.function.0] {
             functions.extend(part.to_le_bytes());
         }
-        for part in [section.section, word(section.lines.len())] {
+        for part in [section.section, word(section.places.len())] {
             lines.extend(part.to_le_bytes());
         }
-        for line in &section.lines {
-            let column = line.column.min((1 << COLUMN_BITS) - 1);
-            let place = line.line << COLUMN_BITS | column;
-            for part in [line.at, line.file, line.text, place] {
+        for place in &section.places {
+            let column = place.column.min((1 << COLUMN_BITS) - 1);
+            let position = (place.line << COLUMN_BITS) | column;
+            for part in [place.at, place.file, place.text, position] {
                 lines.extend(part.to_le_bytes());
             }
         }
@@ -274,19 +277,11 @@ mod tests {
     fn an_int_is_four_words() {
         let mut btf = Btf::new();
         assert_eq!(btf.int("x", 4, true), TypeId(1));
-        let words = [
-            0x0001_eb9f,
-            24,
-            0,
-            16,
-            16,
-            3,
-            1,
-            1 << 24,
-            4,
-            1 << 24 | 32,
-        ];
-        let mut expected: Vec<u8> = words.iter().flat_map(|word: &u32| word.to_le_bytes()).collect();
+        let words = [0x0001_eb9f, 24, 0, 16, 16, 3, 1, 1 << 24, 4, 1 << 24 | 32];
+        let mut expected: Vec<u8> = words
+            .iter()
+            .flat_map(|word: &u32| word.to_le_bytes())
+            .collect();
         expected.extend(b"\0x\0");
         assert_eq!(btf.bytes(), expected);
     }

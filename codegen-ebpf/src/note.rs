@@ -7,9 +7,7 @@
 use std::fmt::Write as _;
 
 use progmp_abi::layout;
-use progmp_ir::{
-    Needs, PacketInt, Program, QueueName, SchedReg, SubflowBool, SubflowInt,
-};
+use progmp_ir::{Needs, PacketInt, Program, QueueName, SchedReg, SubflowBool, SubflowInt};
 
 /// What is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +62,10 @@ impl Note {
         match self.proof {
             Proof::AnySize => line("proof", &"any size"),
             Proof::UpTo { subflows, packets } => {
-                line("proof", &format_args!("{subflows} subflows, {packets} packets"));
+                line(
+                    "proof",
+                    &format_args!("{subflows} subflows, {packets} packets"),
+                );
             }
             Proof::Unproved => line("proof", &"none"),
         }
@@ -128,9 +129,9 @@ pub fn needs(program: &Program) -> Vec<String> {
     add(needs.reads_psh(), "packet.PSH".to_owned());
     add(needs.reads_sent_on(), "packet.SENT_ON".to_owned());
     add(needs.reads_windows(), "subflow.HAS_WINDOW_FOR".to_owned());
-    for &register in SchedReg::ALL {
+    for register in SchedReg::all() {
         let used = needs.reads_register(register) || needs.writes_register(register);
-        add(used, register.name().to_owned());
+        add(used, register.to_string());
     }
     add(needs.writes_user(), "SET_USER".to_owned());
     add(needs.reads_time(), "CURRENT_TIME_MS".to_owned());
@@ -166,7 +167,10 @@ mod tests {
         let section = note.section();
         assert_eq!(section.len() % 4, 0);
         assert_eq!(section[..4], [7, 0, 0, 0]);
-        assert_eq!(section[4..8], u32::try_from(expected.len()).expect("short").to_le_bytes());
+        assert_eq!(
+            section[4..8],
+            u32::try_from(expected.len()).expect("short").to_le_bytes()
+        );
         assert_eq!(&section[12..20], b"ProgMP\0\0");
         assert_eq!(&section[20..20 + expected.len()], expected.as_bytes());
     }

@@ -17,9 +17,7 @@ use progmp_abi::layout;
 use progmp_ir::Span;
 
 use crate::btf::{self, Btf};
-use crate::isa::{
-    Callee, Cond, Imm64, Insn, Reg, SLOT_BYTES, Size, encode, jump_if, load, mov,
-};
+use crate::isa::{Callee, Cond, Imm64, Insn, Reg, SLOT_BYTES, Size, encode, jump_if, load, mov};
 use crate::note::Note;
 use crate::types::{Types, types};
 
@@ -45,6 +43,11 @@ pub struct Source<'a> {
 
 /// The license that programs declare; parts of the kernel ask for it.
 const LICENSE: &[u8; 13] = b"Dual MIT/GPL\0";
+/// `R_BPF_64_ABS64`, which the `object` crate does not name.
+const R_BPF_64_ABS64: u32 = 2;
+/// The table of operations. libbpf leaves sections alone that begin with `?` until it is asked for
+/// them, so that the rest loads where there is no shim.
+pub(crate) const OPERATIONS: &str = "?.struct_ops.link";
 /// Longest name of a scheduler that the kernel shows, with its end.
 const NAME_BYTES: usize = 16;
 
@@ -63,7 +66,7 @@ impl Program {
         match self {
             Self::Syscall => "syscall",
             Self::Tc => "tc",
-            Self::StructOps => "struct_ops/schedule",
+            Self::StructOps => "?struct_ops/schedule",
         }
     }
 
@@ -192,11 +195,9 @@ impl Writer<'_> {
     /// The three programs; gives the symbol of the one for the shim.
     fn programs(&mut self, body: &Body<'_>, source: Source<'_>, types: &mut Types) -> SymbolId {
         let block_bytes = layout::block::BYTES;
-        let bss = self.object.add_section(
-            Vec::new(),
-            b".bss".to_vec(),
-            SectionKind::UninitializedData,
-        );
+        let bss =
+            self.object
+                .add_section(Vec::new(), b".bss".to_vec(), SectionKind::UninitializedData);
         self.object.append_section_bss(bss, block_bytes as u64, 64);
         let block = self.symbol(
             "block",
@@ -210,6 +211,8 @@ impl Writer<'_> {
             SymbolSection::Undefined,
             0,
         );
+        // Weak: where there is no shim the other programs load all the same.
+        self.object.symbol_mut(kernel_function).weak = true;
         let mut shim = None;
         for program in Program::ALL {
             let mut insns = program.prologue(body.base);
@@ -231,49 +234,51 @@ impl Writer<'_> {
             };
             let offset = program.relocated_slot() * SLOT_BYTES;
             self.relocate(section, offset, target, kind.0);
-            let lines = self.lines_of(body, source, prologue);
+            let places = self.places_of(body, source, prologue);
             let name = self.btf.string(program.section());
-            let function = types.program(&mut self.btf, program.function(), program == Program::StructOps);
+            let function = types.program(
+                &mut self.btf,
+                program.function(),
+                program == Program::StructOps,
+            );
             self.lines.push(btf::Lines {
                 section: name,
                 function,
-                lines,
+                places,
             });
         }
         shim.expect("one of the programs is for the shim")
     }
 
     /// Source lines of a program; its prologue belongs to the first line of the source.
-    fn lines_of(
+    fn places_of(
         &mut self,
         body: &Body<'_>,
         source: Source<'_>,
         prologue: usize,
-    ) -> Vec<btf::Line> {
+    ) -> Vec<btf::Place> {
         let file = self.btf.string(source.file);
         let starts = line_starts(source.text);
-        let places = body.lines.iter().map(|&(slot, span)| {
-            let at = span.start as usize;
-            (prologue + slot, at)
-        });
-        let mut lines: Vec<btf::Line> = Vec::new();
-        for (slot, at) in std::iter::once((0, 0)).chain(places) {
-            let (line, text, column) = place(source.text, &starts, at);
-            let line = btf::Line {
+        let starting = body.lines.iter();
+        let starting = starting.map(|&(slot, span)| (prologue + slot, span.start as usize));
+        let mut found: Vec<btf::Place> = Vec::new();
+        for (slot, at) in std::iter::once((0, 0)).chain(starting) {
+            let (line, text, column) = position(source.text, &starts, at);
+            let place = btf::Place {
                 at: u32::try_from(slot * SLOT_BYTES).expect("programs are small"),
                 file,
                 text: self.btf.string(text),
                 line,
                 column,
             };
-            match lines.last_mut() {
+            match found.last_mut() {
                 // Of several that start at one instruction the last counts.
-                Some(last) if last.at == line.at => *last = line,
-                Some(last) if (last.line, last.column) == (line.line, line.column) => {}
-                _ => lines.push(line),
+                Some(last) if last.at == place.at => *last = place,
+                Some(last) if (last.line, last.column) == (place.line, place.column) => {}
+                _ => found.push(place),
             }
         }
-        lines
+        found
     }
 
     /// Sections of data, and what the types say of them.
@@ -292,19 +297,15 @@ impl Writer<'_> {
             end -= 1;
         }
         operations[8..8 + end].copy_from_slice(&note.name.as_bytes()[..end]);
-        let table = self.section(".struct_ops.link", SectionKind::Data, &operations, 8);
+        let table = self.section(OPERATIONS, SectionKind::Data, &operations, 8);
         self.symbol(
             "scheduler",
             SymbolKind::Data,
             SymbolSection::Section(table),
             operations.len(),
         );
-        self.relocate(table, 0, shim, elf::R_BPF_64_ABS64.0);
-        types.sections(
-            &mut self.btf,
-            LICENSE.len(),
-            operations.len(),
-        );
+        self.relocate(table, 0, shim, R_BPF_64_ABS64);
+        types.sections(&mut self.btf, LICENSE.len(), operations.len());
     }
 
     fn finish(mut self, source: Source<'_>, note: &Note) -> Vec<u8> {
@@ -320,7 +321,10 @@ impl Writer<'_> {
         );
         let note = self.section(".note.progmp", SectionKind::Note, &note.section(), 4);
         // No flags: it is not part of a program's memory.
-        self.object.section_mut(note).flags = SectionFlags::Elf { sh_flags: elf::SectionFlags(0) };
+        self.object.section_mut(note).flags = SectionFlags::Elf {
+            sh_type: elf::SHT_NOTE,
+            sh_flags: elf::SectionFlags(0),
+        };
         self.object
             .write()
             .expect("the parts of the object fit together")
@@ -335,13 +339,15 @@ fn line_starts(text: &str) -> Vec<usize> {
 
 /// Line and column of a byte, from 1, and the line's text without what the kernel's log would
 /// stumble over.
-fn place<'a>(text: &'a str, starts: &[usize], at: usize) -> (u32, &'a str, u32) {
+fn position<'a>(text: &'a str, starts: &[usize], at: usize) -> (u32, &'a str, u32) {
     let line = starts.partition_point(|&start| start <= at) - 1;
     let start = starts[line];
     let end = starts.get(line + 1).map_or(text.len(), |next| next - 1);
     let content = text[start..end].trim_end_matches('\r');
     let content = content.split('\0').next().unwrap_or_default();
-    let column = text.get(start..at).map_or(0, |before| before.chars().count());
+    let column = text
+        .get(start..at)
+        .map_or(0, |before| before.chars().count());
     let number = |number: usize| u32::try_from(number).expect("sources have at most 1 MiB");
     (number(line + 1), content, number(column + 1))
 }
@@ -351,13 +357,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_a_line_and_a_column_in_characters() {
+    fn a_position_is_a_line_and_a_column_in_characters() {
         let text = "one;\r\n  zwö = 2;\nlast";
         let starts = line_starts(text);
-        assert_eq!(place(text, &starts, 0), (1, "one;", 1));
-        assert_eq!(place(text, &starts, 6), (2, "  zwö = 2;", 1));
+        assert_eq!(position(text, &starts, 0), (1, "one;", 1));
+        assert_eq!(position(text, &starts, 6), (2, "  zwö = 2;", 1));
         // Behind the letter of two bytes.
-        assert_eq!(place(text, &starts, 13), (2, "  zwö = 2;", 7));
-        assert_eq!(place(text, &starts, text.len()), (3, "last", 5));
+        assert_eq!(position(text, &starts, 13), (2, "  zwö = 2;", 7));
+        assert_eq!(position(text, &starts, text.len()), (3, "last", 5));
     }
 }
