@@ -1,5 +1,7 @@
 //! Bytecode in which the address of the block is open.
 
+use progmp_verifier::ebpf::{Debug, ObjectProgram};
+
 /// A program and the block that it runs on.
 ///
 /// The address of the block stands in 64-bit constants whose source field is 2 (a map value, RFC
@@ -16,17 +18,6 @@ pub struct Image {
     pub debug: Option<Debug>,
 }
 
-/// Type information in the form that the `bpf` system call takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Debug {
-    /// BTF without sections of data.
-    pub btf: Vec<u8>,
-    /// `struct bpf_func_info` records.
-    pub functions: Vec<u8>,
-    /// `struct bpf_line_info` records.
-    pub lines: Vec<u8>,
-}
-
 /// Source field of a 64-bit constant that is an address in a map's value.
 const MAP_VALUE: u8 = 2;
 /// Opcode of 64-bit constants.
@@ -40,6 +31,14 @@ impl Image {
             block_bytes: progmp_abi::layout::block::BYTES,
             writable_bytes: progmp_abi::layout::WRITABLE,
             debug: None,
+        }
+    }
+
+    /// A program of an object.
+    pub fn of(program: &ObjectProgram) -> Self {
+        Self {
+            debug: Some(program.debug.clone()),
+            ..Self::new(program.code.clone())
         }
     }
 

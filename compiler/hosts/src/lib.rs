@@ -13,7 +13,7 @@ mod kernel;
 mod rbpf_engine;
 
 pub use decision::{Mishap, decide, reference};
-pub use image::{Debug, Image};
+pub use image::Image;
 pub use interpreter::Interpreter;
 pub use kernel::{Kernel, Mode, Program, Statistics, Timing};
 pub use rbpf_engine::Rbpf;
