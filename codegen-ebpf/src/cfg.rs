@@ -63,6 +63,12 @@ pub(crate) fn order(code: &Vcode) -> Vec<BlockId> {
 /// The successors of a block, the one to be visited first last.
 fn successors(code: &Vcode, block: BlockId) -> Vec<BlockId> {
     let mut successors: Vec<BlockId> = match &code.at(block).term {
+        Term::If {
+            yes,
+            no,
+            no_follows: true,
+            ..
+        } => return vec![no.to, yes.to],
         Term::If { yes, no, .. } => vec![no.to, yes.to],
         other => other.edges().map(|edge| edge.to).collect(),
     };

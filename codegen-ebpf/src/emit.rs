@@ -1,7 +1,7 @@
 //! Instructions for vcode with registers: frame, moves, jumps, lines and bounds.
 
 use progmp_abi::layout;
-use progmp_ir::{Block, ListSource, Program, QueueName, Span, StmtKind};
+use progmp_ir::{Program, Span};
 use regalloc2::{Allocation, Edit, InstOrEdit, Output};
 
 use crate::bounds::Formula;
@@ -31,44 +31,6 @@ const SLOTS: usize = 1_000_000;
 const STACK: usize = 512;
 /// What the kernel takes of the stack for `may_goto`: a counter, and in later versions a time.
 const STACK_OF_MAY_GOTO: usize = 16;
-
-/// How many actions one execution yields at most.
-pub(crate) fn actions(program: &Program) -> Result<Formula, Error> {
-    let formula = actions_of(program, &program.body);
-    let actions = formula.at(layout::SUBFLOWS as u64, layout::QUEUE_MAX as u64);
-    let available = layout::ACTIONS as u64;
-    if actions > available {
-        return Err(Error::TooManyActions {
-            actions,
-            formula,
-            available,
-        });
-    }
-    Ok(formula)
-}
-
-fn actions_of(program: &Program, block: &Block) -> Formula {
-    let of = |stmt: &progmp_ir::Stmt| match &stmt.kind {
-        StmtKind::Push { .. } | StmtKind::Drop { .. } => Formula::constant(1),
-        StmtKind::If {
-            then, otherwise, ..
-        } => {
-            let no = otherwise.as_ref().map(|block| actions_of(program, block));
-            actions_of(program, then).or(&no.unwrap_or_default())
-        }
-        StmtKind::Foreach { list, body, .. } => {
-            let times = match program.list_source(*list) {
-                ListSource::Subflows => Formula::subflows(),
-                ListSource::Queue(QueueName::Unacked) => Formula::packets(2),
-                ListSource::Queue(_) => Formula::packets(1),
-            };
-            &times * &actions_of(program, body)
-        }
-        _ => Formula::default(),
-    };
-    let all = block.iter().map(of);
-    all.fold(Formula::default(), |sum, each| &sum + &each)
-}
 
 /// Gives registers to vcode whose edges are split and whose blocks are in order.
 pub(crate) fn emit(
@@ -239,12 +201,14 @@ impl Writer<'_> {
                 b,
                 yes,
                 no,
+                no_follows,
                 ..
             } => {
                 let (cond, to, other) = match jump::inverse(*cond) {
-                    Some(inverse) if yes.to == next => (inverse, no.to, yes.to),
+                    Some(inverse) if yes.to == next && !no_follows => (inverse, no.to, yes.to),
                     _ => (*cond, yes.to, no.to),
                 };
+                let fixed = *no_follows;
                 let src = match b {
                     Src::Imm(imm) => Operand::Imm(*imm),
                     Src::Vreg(_) => Operand::Reg(reg(at[1])),
@@ -257,6 +221,7 @@ impl Writer<'_> {
                         dst,
                         src,
                         to,
+                        fixed,
                     },
                     span,
                 ));

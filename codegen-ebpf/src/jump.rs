@@ -22,6 +22,8 @@ pub(crate) enum Item {
         dst: Reg,
         src: Operand,
         to: BlockId,
+        /// It is not to be inverted.
+        fixed: bool,
     },
     MayGoto {
         to: BlockId,
@@ -167,8 +169,15 @@ impl<'i> Layout<'i> {
             let &[at, over, beyond] = three else {
                 unreachable!("windows have their length");
             };
-            let (Item::JumpIf { cond, to, .. }, Item::Jump { to: other }) =
-                (self.items[at].0, self.items[over].0)
+            let (
+                Item::JumpIf {
+                    cond,
+                    to,
+                    fixed: false,
+                    ..
+                },
+                Item::Jump { to: other },
+            ) = (self.items[at].0, self.items[over].0)
             else {
                 continue;
             };
@@ -237,6 +246,7 @@ impl<'i> Layout<'i> {
                     dst,
                     src,
                     to,
+                    ..
                 } => self.conditional(&mut insns, at, to, |off| Insn::JumpIf {
                     cond,
                     width,
@@ -310,6 +320,7 @@ mod tests {
             dst: Reg::R1,
             src: Operand::Imm(0),
             to: block(2),
+            fixed: false,
         };
         let filler = Item::Insn(isa::mov(Reg::R0, 0));
         let mut items = vec![jump, Item::Jump { to: block(1) }];

@@ -6,15 +6,20 @@
 //! block of `progmp-abi`. Nothing here is trusted: the bytes are validated against the Program.
 
 mod bounds;
+mod btf;
 mod cfg;
+mod count;
 mod emit;
 pub mod isa;
 mod jump;
 mod lower;
+pub mod note;
+pub mod object;
 mod pressure;
 mod regalloc;
 mod share;
 mod simplify;
+mod types;
 mod vcode;
 
 use progmp_ir::{Program, Span};
@@ -61,6 +66,17 @@ pub struct Code {
     pub loops: Loops,
     /// The vcode that registers were given to.
     pub vcode: Vcode,
+}
+
+impl Code {
+    /// What an object puts into each of its programs.
+    pub fn body(&self) -> object::Body<'_> {
+        object::Body {
+            base: self.base,
+            insns: &self.insns,
+            lines: &self.lines,
+        }
+    }
 }
 
 /// Why a program cannot be compiled.
@@ -142,8 +158,9 @@ pub enum Error {
 /// # Panics
 /// If the program is not well-formed, or our own invariants do not hold.
 pub fn compile(program: &Program, options: &Options) -> Result<Code, Error> {
-    let actions = emit::actions(program)?;
-    let lowered = lower::lower(program, options.loops)?;
+    let actions = count::actions(program)?;
+    let popped = count::popped(program);
+    let lowered = lower::lower(program, options.loops, popped)?;
     let mut vcode = simplify::simplify(lowered.code);
     cfg::split_edges(&mut vcode);
     let order = cfg::order(&vcode);

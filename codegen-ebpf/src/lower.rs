@@ -63,6 +63,8 @@ struct Lower<'p> {
     vars: Vec<Option<Binding>>,
     /// The elements of the enclosing lambdas and loops, outermost first.
     scope: Vec<Elem>,
+    /// How many POPs from Q there are at most.
+    popped: Formula,
     /// The number of actions so far.
     count: Val,
     /// Where the program ends; takes the number of actions.
@@ -81,7 +83,7 @@ const MAX_SLOTS: usize = (8 * layout::SCRATCH_WORDS - SCRATCH_HEAD) / queue::BYT
 /// Lowers a well-formed program.
 ///
 /// Fails if it needs more snapshots than there is scratch memory for.
-pub(crate) fn lower(program: &Program, loops: Loops) -> Result<Lowered, Error> {
+pub(crate) fn lower(program: &Program, loops: Loops, popped: Formula) -> Result<Lowered, Error> {
     let mut b = Builder::new(loops);
     let exit = b.block(1);
     let count = b.load(Size::U32, b.base(), block::ACTION_COUNT);
@@ -91,6 +93,7 @@ pub(crate) fn lower(program: &Program, loops: Loops) -> Result<Lowered, Error> {
         loops,
         vars: vec![None; program.vars.len()],
         scope: Vec::new(),
+        popped,
         count,
         exit,
         slots: 0,

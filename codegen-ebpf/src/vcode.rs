@@ -203,6 +203,8 @@ pub enum Term {
         yes: Edge,
         /// If it does not.
         no: Edge,
+        /// `no` follows: the kernel's verifier walks it before `yes`.
+        no_follows: bool,
     },
     /// Goes to `spent` once the loop budget is spent, else to `next`.
     MayGoto {

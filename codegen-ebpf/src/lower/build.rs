@@ -323,6 +323,18 @@ impl Builder {
 
     /// Ends the block: goes to `yes` if `a cond b`, else to `no`.
     pub(super) fn test(&mut self, cond: Cond, a: Val, b: Val, yes: To<'_>, no: To<'_>) {
+        self.test_ordered(cond, a, b, yes, no, false);
+    }
+
+    fn test_ordered(
+        &mut self,
+        cond: Cond,
+        a: Val,
+        b: Val,
+        yes: To<'_>,
+        no: To<'_>,
+        no_follows: bool,
+    ) {
         let (cond, a, b) = match (a, b) {
             (Val::Const(a), Val::Const(b)) => {
                 return self.goto(if holds(cond, a, b) { yes } else { no });
@@ -341,6 +353,7 @@ impl Builder {
             b,
             yes,
             no,
+            no_follows,
         });
     }
 
@@ -349,6 +362,21 @@ impl Builder {
         let no = self.block(0);
         self.test(cond, a, b, yes, (no, &[]));
         self.switch(no);
+    }
+
+    /// Leaves a loop for `exit` if the word is 0, and goes on writing where it is not.
+    pub(super) fn leave_at_zero(&mut self, word: Val, exit: To<'_>) {
+        let zero = Val::Const(0);
+        match self.loops {
+            Loops::MayGoto => self.leave_if(Cond::Eq, word, zero, exit),
+            // The kernel's verifier goes around such a loop as often as its bound says. It walks
+            // what lies behind the loop first, so that it has few ways to come back to.
+            Loops::Bounded => {
+                let body = self.block(0);
+                self.test_ordered(Cond::Ne, word, zero, (body, &[]), exit, true);
+                self.switch(body);
+            }
+        }
     }
 
     /// Opens a loop that goes around at most `limit` times, and goes on writing in it. Returns the

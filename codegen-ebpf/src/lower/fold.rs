@@ -54,8 +54,7 @@ impl<'p> Lower<'p> {
         let limit = layout::SUBFLOWS as u64 + 1;
         let (head, mut carried) = self.b.open(&with(&carried, rest), limit);
         let rest = carried.pop().expect("the word was passed");
-        self.b
-            .leave_if(Cond::Eq, rest, Val::Const(0), (exit, &carried));
+        self.b.leave_at_zero(rest, (exit, &carried));
         self.b.trips = &once * &Formula::subflows();
         let inner = self.b.block(0);
         self.b.goto((inner, &[]));
@@ -117,10 +116,88 @@ impl<'p> Lower<'p> {
         body: &mut Body<'_, 'p>,
     ) -> Vec<Val> {
         let once = self.b.trips.clone();
+        if self.loops == Loops::Bounded {
+            return self.each_packet_flat(list, init, body);
+        }
         self.each_word(list, init, &mut |lower, word, carried, steps| {
             let after = lower.each_bit(list, word, carried, &once, steps.exit, body);
             lower.b.goto((steps.next, &after));
         })
+    }
+
+    /// The same in one loop, a round of which takes a packet or the next word: so there are fewer
+    /// rounds for the kernel's verifier to walk.
+    fn each_packet_flat(
+        &mut self,
+        list: &Packets,
+        init: &[Val],
+        body: &mut Body<'_, 'p>,
+    ) -> Vec<Val> {
+        let exit = self.b.block(init.len());
+        let once = self.b.trips.clone();
+        let items = self.most(list);
+        let rounds = &items + &Formula::constant(self.words_at_most() + 1);
+        let some = self.summary(list);
+        let mut all = init.to_vec();
+        all.extend([some, Val::Const(0), Val::Const(0)]);
+        self.b.trips = &once * &rounds;
+        let limit = rounds.at(layout::SUBFLOWS as u64, 64);
+        let (head, mut carried) = self.b.open(&all, limit);
+        let [some, number, rest] = carried.split_off(init.len())[..] else {
+            unreachable!("three values were passed besides");
+        };
+        let take = self.b.block(0);
+        let zero = Val::Const(0);
+        self.b.leave_if(Cond::Ne, rest, zero, (take, &[]));
+        self.b.leave_at_zero(some, (exit, &carried));
+        let bit = self.b.lowest(some);
+        let others = self.b.xor(some, bit);
+        let next_number = self.b.position(bit);
+        let word = self.word(list, next_number);
+        let mut all = carried.clone();
+        all.extend([others, next_number, word]);
+        self.b.again(head, &all);
+        self.b.switch(take);
+        self.b.trips = &once * &items;
+        let next = self.b.block(init.len());
+        let bit = self.b.lowest(rest);
+        let rest = self.b.xor(rest, bit);
+        let elem = self.packet_at(number, bit);
+        self.filtered(list, elem, &carried, Steps { next, exit }, body);
+        self.b.switch(next);
+        let mut all = self.b.params(next);
+        all.extend([some, number, rest]);
+        self.b.again(head, &all);
+        self.b.trips = once;
+        self.b.switch(exit);
+        self.b.params(exit)
+    }
+
+    /// Does the body with a packet if it passes the list's filters.
+    fn filtered(
+        &mut self,
+        list: &Packets,
+        elem: Elem,
+        carried: &[Val],
+        steps: Steps,
+        body: &mut Body<'_, 'p>,
+    ) {
+        let elem = self.with_record(elem);
+        if !list.filters.is_empty() {
+            let skip = self.b.block(0);
+            for filter in &list.filters {
+                let pass = self.b.block(0);
+                self.enter(filter.param, elem);
+                self.condition(filter.body, pass, skip);
+                self.leave();
+                self.b.switch(pass);
+            }
+            let pass = self.b.here();
+            self.b.switch(skip);
+            self.b.goto((steps.next, carried));
+            self.b.switch(pass);
+        }
+        body(self, elem, carried, steps);
     }
 
     /// Goes over the words of a list that are not 0; filters are left to the body.
@@ -137,8 +214,7 @@ impl<'p> Lower<'p> {
         self.b.trips = &once * &Formula::constant(rounds);
         let (head, mut carried) = self.b.open(&with(init, some), rounds);
         let some = carried.pop().expect("the summary was passed");
-        self.b
-            .leave_if(Cond::Eq, some, Val::Const(0), (exit, &carried));
+        self.b.leave_at_zero(some, (exit, &carried));
         let bit = self.b.lowest(some);
         let some = self.b.xor(some, bit);
         let number = self.b.position(bit);
@@ -167,12 +243,11 @@ impl<'p> Lower<'p> {
     ) -> Vec<Val> {
         let end = self.b.block(init.len());
         let outer = self.b.trips.clone();
-        let items = list.most();
+        let items = self.most(list);
         self.b.trips = &(once * &items) + &outer;
         let (head, mut carried) = self.b.open(&with(init, word.value), 65);
         let rest = carried.pop().expect("the word was passed");
-        self.b
-            .leave_if(Cond::Eq, rest, Val::Const(0), (end, &carried));
+        self.b.leave_at_zero(rest, (end, &carried));
         self.b.trips = once * &items;
         let inner = self.b.block(0);
         self.b.goto((inner, &[]));
@@ -180,23 +255,8 @@ impl<'p> Lower<'p> {
         let bit = self.b.lowest(rest);
         let rest = self.b.xor(rest, bit);
         let elem = self.packet_at(word.number, bit);
-        let elem = self.with_record(elem);
         let next = self.b.block(init.len());
-        if !list.filters.is_empty() {
-            let skip = self.b.block(0);
-            for filter in &list.filters {
-                let pass = self.b.block(0);
-                self.enter(filter.param, elem);
-                self.condition(filter.body, pass, skip);
-                self.leave();
-                self.b.switch(pass);
-            }
-            let pass = self.b.here();
-            self.b.switch(skip);
-            self.b.goto((next, &carried));
-            self.b.switch(pass);
-        }
-        body(self, elem, &carried, Steps { next, exit });
+        self.filtered(list, elem, &carried, Steps { next, exit }, body);
         self.b.switch(next);
         let carried = self.b.params(next);
         self.b.again(head, &with(&carried, rest));

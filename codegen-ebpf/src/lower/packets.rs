@@ -1,12 +1,13 @@
 //! Packet lists: sets of records in the block, and filters that are applied on the way.
 
-use progmp_abi::layout::queue;
+use progmp_abi::layout::{self, queue};
 use progmp_abi::queue_at;
 use progmp_ir::{ExprId, ExprKind, Lambda, QueueName};
 
 use super::build::Val;
 use super::elem::Elem;
 use super::{Binding, Lower};
+use crate::Loops;
 use crate::bounds::Formula;
 use crate::isa::{AluOp, Cond, Size};
 use crate::vcode::{BlockId, Vreg};
@@ -29,17 +30,18 @@ impl Packets {
     pub(super) fn is_plain(&self) -> bool {
         self.filters.is_empty() && self.still_in.is_none()
     }
-
-    /// How many members it has at most.
-    pub(super) fn most(&self) -> Formula {
-        Formula::packets(match self.source {
-            QueueName::Unacked => 2,
-            QueueName::Send | QueueName::Retrans => 1,
-        })
-    }
 }
 
 impl Lower<'_> {
+    /// How many members a list has at most: each POP from Q adds one to QU.
+    pub(super) fn most(&self, list: &Packets) -> Formula {
+        let shown = Formula::packets(1);
+        match list.source {
+            QueueName::Unacked => &shown + &self.popped,
+            QueueName::Send | QueueName::Retrans => shown,
+        }
+    }
+
     /// A packet list, not evaluated yet.
     pub(super) fn packets(&self, id: ExprId) -> Packets {
         match self.program.expr(id).kind {
@@ -64,6 +66,9 @@ impl Lower<'_> {
 
     /// The list's members as they are now, in scratch memory.
     pub(super) fn snapshot(&mut self, list: &Packets) -> Packets {
+        if self.loops == Loops::Bounded && !list.filters.is_empty() {
+            return self.snapshot_flat(list);
+        }
         let at = self.take_slot();
         let once = self.b.trips.clone();
         let none = [Val::Const(0)];
@@ -96,6 +101,26 @@ impl Lower<'_> {
         });
         let base = self.b.base();
         self.b.store(Size::U64, base, at + queue::SOME, some[0]);
+        Packets {
+            source: list.source,
+            at,
+            filters: Vec::new(),
+            still_in: None,
+        }
+    }
+
+    /// The same, packet by packet: in the bounded form there is one loop instead of two.
+    fn snapshot_flat(&mut self, list: &Packets) -> Packets {
+        let at = self.take_slot();
+        let base = self.b.base();
+        for word in 0..=layout::WORDS {
+            self.b.store(Size::U64, base, at + 8 * word, Val::Const(0));
+        }
+        self.each_packet(list, &[], &mut |lower, elem, _, steps| {
+            let place = lower.place(elem);
+            lower.put_at(at, place);
+            lower.b.goto((steps.next, &[]));
+        });
         Packets {
             source: list.source,
             at,
@@ -192,6 +217,7 @@ impl Lower<'_> {
         if place == Val::Const(0) {
             return self.first_packet(list, null);
         }
+        let place = self.b.reload(place);
         let init = [Val::Const(u64::MAX), place];
         let found = self.each_packet(list, &init, &mut |lower, elem, carried, steps| {
             let left = carried[1];

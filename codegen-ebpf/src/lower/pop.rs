@@ -13,7 +13,7 @@ use crate::vcode::{BlockId, Vreg};
 
 /// A record's place in a set.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// The block's address plus the distance of the word in its set.
     word: Vreg,
     /// The word's bit in the summary.
@@ -32,19 +32,24 @@ impl Lower<'_> {
         }
         list.still_in = Some(name);
         let elem = self.first_packet(&list, null);
+        let place = self.place(elem);
+        self.take(name, place);
+        elem
+    }
+
+    /// Where the record of a packet stands in sets.
+    pub(super) fn place(&mut self, elem: Elem) -> Place {
         let number = self.b.shr(elem.index, Val::Const(6));
         let word = self.word_address(number);
         let number = self.b.and(number, Val::Const(15));
         let in_some = self.b.shl(Val::Const(1), number);
         let place = self.b.and(elem.index, Val::Const(63));
         let in_word = self.b.shl(Val::Const(1), place);
-        let place = Place {
+        Place {
             word,
             in_some,
             in_word,
-        };
-        self.take(name, place);
-        elem
+        }
     }
 
     /// Pops the first packet of a queue.
@@ -81,13 +86,12 @@ impl Lower<'_> {
         self.b.goto((done, &[]));
         self.b.switch(done);
         if name == QueueName::Send {
-            self.put(QueueName::Unacked, place);
+            self.put_at(queue_at(QueueName::Unacked), place);
         }
     }
 
-    /// Puts a record into a queue.
-    fn put(&mut self, name: QueueName, place: Place) {
-        let at = queue_at(name);
+    /// Puts a record into the set at this offset.
+    pub(super) fn put_at(&mut self, at: usize, place: Place) {
         let base = self.b.base();
         let value = self.b.load(Size::U64, place.word, at + queue::WORD);
         let value = self.b.or(value, place.in_word);

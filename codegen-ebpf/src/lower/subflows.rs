@@ -61,17 +61,16 @@ impl Lower<'_> {
                 self.pick(candidates, word, wanted)
             }
             ExprKind::HasWindowFor { subflow, packet: p }
-                if is_param(subflow) && !self.reads(p, param) =>
+                if is_param(subflow) && self.is_fixed(p, param) =>
             {
                 self.those_of_packet(candidates, p, packet::WINDOW, wanted)
             }
             ExprKind::SentOn { packet: p, subflow }
-                if is_param(subflow) && !self.reads(p, param) =>
+                if is_param(subflow) && self.is_fixed(p, param) =>
             {
                 self.those_of_packet(candidates, p, packet::SENT_ON, wanted)
             }
-            // RANDOM differs from element to element even if the parameter is not read.
-            _ if !self.reads(body, param) && !self.is_random(body) => {
+            _ if self.is_fixed(body, param) => {
                 let [yes, no] = std::array::from_fn(|_| self.b.block(0));
                 let join = self.b.block(1);
                 let (good, bad) = if wanted { (yes, no) } else { (no, yes) };
@@ -187,6 +186,12 @@ impl Lower<'_> {
         own + children.iter().map(|&e| self.weight(e)).sum::<usize>()
     }
 
+    /// Whether an expression is the same for all elements. RANDOM is not, even if it does not read
+    /// the parameter.
+    fn is_fixed(&self, id: ExprId, param: VarId) -> bool {
+        !self.reads(id, param) && !self.is_random(id)
+    }
+
     fn is_random(&self, id: ExprId) -> bool {
         let kind = &self.program.expr(id).kind;
         matches!(kind, ExprKind::Random(_)) || kind.children().iter().any(|&e| self.is_random(e))
@@ -236,12 +241,13 @@ impl Lower<'_> {
         let found = self.b.block(1);
         self.b.trips = &once * &(&Formula::subflows() + &Formula::constant(1));
         let set = self.b.reload(set);
+        let place = self.b.reload(place);
         let (head, carried) = self.b.open(&[set, place], 33);
         let [rest, left] = carried[..] else {
             unreachable!("two values were passed");
         };
+        self.b.leave_at_zero(rest, (null, &[]));
         let zero = Val::Const(0);
-        self.b.leave_if(Cond::Eq, rest, zero, (null, &[]));
         self.b.leave_if(Cond::Eq, left, zero, (found, &[rest]));
         let rest = self.b.without_lowest(rest);
         let left = self.b.alu(AluOp::Sub, left, Val::Const(1));

@@ -136,6 +136,7 @@ impl fmt::Display for Term {
                 b,
                 yes,
                 no,
+                ..
             } => {
                 let (relation, suffix) = (relation(*cond), suffix(*width));
                 write!(f, "if {a} {relation}{suffix} {b} goto {yes} else {no}")
