@@ -256,12 +256,14 @@ impl Domain for Recorder<'_> {
         }
         nullable(best.map(|(_, elem)| elem))
     }
-    fn sum(&mut self, list: &Rc<[usize]>, key: &mut KeyFn<'_, Self>) -> Word {
-        let mut sum = 0_u64;
+    fn sum(&mut self, list: &Rc<[usize]>, key: &mut KeyFn<'_, Self>) -> (Word, bool) {
+        let (mut sum, mut wraps) = (0_u64, false);
         for &elem in list.iter() {
-            sum = sum.wrapping_add(self.key(key, elem).unwrap_or(0));
+            let (more, over) = sum.overflowing_add(self.key(key, elem).unwrap_or(0));
+            sum = more;
+            wraps |= over;
         }
-        sum.into()
+        (sum.into(), wraps)
     }
     fn still_in(&mut self, list: &Rc<[usize]>, queue: &Rc<[usize]>) -> Rc<[usize]> {
         self.inner.still_in(list, queue)

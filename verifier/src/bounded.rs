@@ -530,13 +530,18 @@ impl Domain for Bounded {
             .collect();
         self.found(chosen)
     }
-    fn sum(&mut self, list: &Bits, key: &mut KeyFn<'_, Self>) -> Term {
+    fn sum(&mut self, list: &Bits, key: &mut KeyFn<'_, Self>) -> (Term, Term) {
         let (counts, keys) = self.keyed(list, key);
         let zero = self.terms.word(0);
-        counts.iter().zip(&keys).fold(zero, |sum, (&counts, &key)| {
+        let mut sum = zero;
+        let mut wraps = Vec::new();
+        for (&counts, &key) in counts.iter().zip(&keys) {
             let more = self.terms.ite(counts, key, zero);
-            self.terms.add(sum, more)
-        })
+            sum = self.terms.add(sum, more);
+            wraps.push(self.terms.ult(sum, more));
+        }
+        let wraps = self.terms.or(&wraps);
+        (sum, wraps)
     }
     fn still_in(&mut self, list: &Bits, queue: &Bits) -> Bits {
         self.meet(list, queue)

@@ -8,8 +8,8 @@ use crate::conservation;
 use crate::engine::{Engine, Options};
 use crate::goal::Goal;
 use crate::obligation::finding;
-use crate::property::Property;
-use crate::report::{Counterexample, Finding, Report, Scenario, Size, Verdict};
+use crate::property::{Level, Property};
+use crate::report::{Counterexample, Effort, Finding, Report, Scenario, Size, Verdict};
 
 /// Judges every property of the gate, those reported, and those that the program requires.
 ///
@@ -19,7 +19,27 @@ use crate::report::{Counterexample, Finding, Report, Scenario, Size, Verdict};
 /// If a counterexample does not replay, or a model breaks a fact that it was asked to keep:
 /// our mistakes, never the scheduler's.
 pub fn prove(program: &Program, options: &Options, progress: &mut dyn FnMut(Property)) -> Report {
+    let statements = program.statements().len();
+    if statements > Options::STATEMENTS {
+        return too_large(statements);
+    }
     check_all(&mut Engine::new(program, *options), progress)
+}
+
+/// Nothing is judged of a program with so many statements, and that passes no gate.
+fn too_large(statements: usize) -> Report {
+    let gate = |property: &&Property| property.default_level() == Level::Gate;
+    let findings = Property::ALL.iter().filter(gate).map(|&property| {
+        let why = format!(
+            "program-too-large: {statements} statements, and at most {} are judged",
+            Options::STATEMENTS
+        );
+        finding(property, Verdict::Unknown(why.clone()), why)
+    });
+    Report {
+        findings: findings.collect(),
+        effort: Effort::default(),
+    }
 }
 
 /// The same with an engine that the caller keeps.
@@ -31,7 +51,7 @@ pub(crate) fn check_all(engine: &mut Engine<'_>, progress: &mut dyn FnMut(Proper
     progress(Property::DropIsLicensed);
     let dropped = engine.drops();
     progress(Property::PacketsAreConserved);
-    let conserved = conservation::conserved(&popped, &dropped);
+    let conserved = conservation::conserved(&engine.room, &popped, &dropped);
     findings.extend(popped);
     findings.extend(dropped);
     findings.push(conserved);

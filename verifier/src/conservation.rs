@@ -5,14 +5,12 @@
 //! (specs/calling-model.md) keeps that; of the scheduler the proof uses only
 //! `popped-packet-is-scheduled` and `drop-is-licensed`.
 
-use std::sync::OnceLock;
-
 use crate::check::all_proved;
 use crate::engine::Options;
 use crate::obligation::finding;
 use crate::property::Property;
 use crate::report::{Finding, Size, Verdict};
-use crate::smt::{Answer, Func, Limits, Profile, Solver, Sort, Term, Terms};
+use crate::smt::{Answer, Func, Limits, Profile, Room, Solver, Sort, Term, Terms};
 
 /// A step of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,9 +331,9 @@ impl Model {
 }
 
 /// The first step that does not keep the invariant, with the solver's answer.
-pub(crate) fn first_broken(fault: Fault, rlimit: u64) -> Option<(Step, Answer)> {
+pub(crate) fn first_broken(room: &Room, fault: Fault, rlimit: u64) -> Option<(Step, Answer)> {
     let mut model = Model::new();
-    let mut solver = Solver::new(Profile::Proof, Limits { rlimit });
+    let mut solver = Solver::new(room, Profile::Proof, Limits { rlimit });
     Step::ALL.into_iter().find_map(|step| {
         solver.push();
         for fact in model.obligation(step, fault) {
@@ -355,17 +353,14 @@ pub(crate) fn obligation(step: Step) -> (Terms, Vec<Term>) {
 }
 
 /// The finding, from those about popped and dropped packets.
-pub(crate) fn conserved(popped: &[Finding], dropped: &[Finding]) -> Finding {
-    static HOST: OnceLock<Option<String>> = OnceLock::new();
+pub(crate) fn conserved(room: &Room, popped: &[Finding], dropped: &[Finding]) -> Finding {
     let property = Property::PacketsAreConserved;
-    let host = HOST.get_or_init(|| {
-        first_broken(Fault::None, Options::default().rlimit)
-            .map(|(step, answer)| format!("the host's step {step:?}: {answer:?}"))
-    });
-    if let Some(why) = host {
+    let host = first_broken(room, Fault::None, Options::default().rlimit);
+    if let Some((step, answer)) = host {
+        let why = format!("the host's step {step:?}: {answer:?}");
         return finding(
             property,
-            Verdict::Unknown(why.clone()),
+            Verdict::Unknown(why),
             "the host model is not proved",
         );
     }
@@ -409,7 +404,7 @@ mod tests {
 
     #[test]
     fn every_step_of_the_host_keeps_the_invariant() {
-        assert_eq!(first_broken(Fault::None, EFFORT), None);
+        assert_eq!(first_broken(&Room::new(), Fault::None, EFFORT), None);
     }
 
     #[test]
@@ -424,7 +419,7 @@ mod tests {
             (Step::Execution, Fault::SchedulerDropsUnsent),
             (Step::Execution, Fault::SchedulerNamesStale),
         ] {
-            let broken = first_broken(fault, EFFORT).map(|(step, _)| step);
+            let broken = first_broken(&Room::new(), fault, EFFORT).map(|(step, _)| step);
             assert_eq!(broken, Some(step), "{fault:?}");
         }
     }
@@ -434,7 +429,7 @@ mod tests {
         for step in Step::ALL {
             let (terms, mut all) = obligation(step);
             all.pop();
-            let mut solver = Solver::new(Profile::Proof, Limits { rlimit: EFFORT });
+            let mut solver = Solver::new(&Room::new(), Profile::Proof, Limits { rlimit: EFFORT });
             for fact in all {
                 solver.assert(&terms, fact);
             }

@@ -17,7 +17,7 @@ use crate::judge::{Judge, Run};
 use crate::model::state_of;
 use crate::report::{Effort, Size};
 use crate::sample::Samples;
-use crate::smt::{Answer, Limits, Node, Profile, Solver, Term, Terms};
+use crate::smt::{Answer, Limits, Node, Profile, Room, Solver, Term, Terms};
 use crate::unbounded::{Arithmetic, Unbounded};
 
 /// Limits of a whole check.
@@ -39,6 +39,13 @@ impl Default for Options {
             fuel: 256,
         }
     }
+}
+
+impl Options {
+    /// A file may take as much effort as so many queries that run to their limit.
+    pub const QUERIES: u64 = 50;
+    /// Statements that a program may have: more are not judged.
+    pub const STATEMENTS: usize = 1_000;
 }
 
 /// The answer to a goal that is hoped to be impossible.
@@ -67,6 +74,7 @@ pub(crate) struct Side<D: Domain> {
     /// A solver without base facts, for queries that bring their own.
     lean: Option<Solver>,
     asserted: usize,
+    room: Room,
 }
 
 /// What an encoding offers to [`Side`].
@@ -108,9 +116,10 @@ impl Encoding for Unbounded {
 }
 
 impl<D: Encoding> Side<D> {
-    pub(crate) fn new(mut domain: D, profile: Profile, options: Options) -> Self {
+    pub(crate) fn new(room: &Room, mut domain: D, profile: Profile, options: Options) -> Self {
         domain.terms().set_budget(options.terms);
         let solver = Solver::new(
+            room,
             profile,
             Limits {
                 rlimit: options.rlimit,
@@ -122,6 +131,7 @@ impl<D: Encoding> Side<D> {
             solver,
             lean: None,
             asserted: 0,
+            room: room.clone(),
         }
     }
 
@@ -195,7 +205,7 @@ impl Side<Unbounded> {
         let limits = Limits { rlimit };
         let solver = self
             .lean
-            .get_or_insert_with(|| Solver::new(Profile::Proof, limits));
+            .get_or_insert_with(|| Solver::new(&self.room, Profile::Proof, limits));
         solver.limit(limits);
         solver.push();
         for axiom in axioms.into_iter().chain([formula]) {
@@ -233,6 +243,8 @@ pub(crate) struct Engine<'p> {
     pub(crate) needs: Needs,
     pub(crate) options: Options,
     pub(crate) effort: Effort,
+    /// Where all of it is asked.
+    pub(crate) room: Room,
     proofs: [Option<Box<Side<Unbounded>>>; 3],
     searches: BTreeMap<(usize, usize), Side<Bounded>>,
     samples: Option<Samples>,
@@ -251,6 +263,7 @@ impl<'p> Engine<'p> {
             needs: Needs::of(program),
             options,
             effort: Effort::default(),
+            room: Room::with_budget(options.rlimit.saturating_mul(Options::QUERIES)),
             proofs: [None, None, None],
             samples: None,
             duplicates: None,
@@ -277,18 +290,19 @@ impl<'p> Engine<'p> {
 
     /// The bounded encoding of this size.
     pub(crate) fn bounded(&mut self, size: (usize, usize)) -> &mut Side<Bounded> {
-        let options = self.options;
-        self.searches
-            .entry(size)
-            .or_insert_with(|| Side::new(Bounded::new(size.0, size.1), Profile::Search, options))
+        let (room, options) = (&self.room, self.options);
+        self.searches.entry(size).or_insert_with(|| {
+            let domain = Bounded::new(size.0, size.1);
+            Side::new(room, domain, Profile::Search, options)
+        })
     }
 
     /// The unbounded encoding.
     pub(crate) fn unbounded(&mut self, arithmetic: Arithmetic) -> &mut Side<Unbounded> {
-        let (program, options) = (self.program, self.options);
+        let (room, program, options) = (&self.room, self.program, self.options);
         self.proofs[arithmetic as usize].get_or_insert_with(|| {
-            let domain = Unbounded::new(program, arithmetic);
-            let mut side = Side::new(domain, Profile::Proof, options);
+            let domain = Unbounded::new(room, program, arithmetic);
+            let mut side = Side::new(room, domain, Profile::Proof, options);
             side.runs(program, 1);
             Box::new(side)
         })
@@ -517,6 +531,15 @@ impl<'p> Engine<'p> {
             .samples
             .get_or_insert_with(|| Samples::new(program, needs));
         samples.find(program, goal)
+    }
+
+    /// So many states of the fixed sample that show the goal.
+    pub(crate) fn samples_of(&mut self, goal: Goal, count: usize) -> Vec<SchedState> {
+        let (program, needs) = (self.program, &self.needs);
+        let samples = self
+            .samples
+            .get_or_insert_with(|| Samples::new(program, needs));
+        samples.all(program, goal).take(count).cloned().collect()
     }
 
     /// A state that shows the goal, as small as the small searches find one.

@@ -11,7 +11,7 @@ use crate::engine::{Encoding, Options, Side};
 use crate::judge::{Judge, Run};
 use crate::model::state_of;
 use crate::report::Size;
-use crate::smt::{Answer, Profile, Term};
+use crate::smt::{Answer, Profile, Room, Term};
 use crate::unbounded::{Arithmetic, Unbounded};
 
 /// The answer to "do these decide alike?".
@@ -101,7 +101,12 @@ enum Search {
 }
 
 fn search(a: &Program, b: &Program, size: (usize, usize), options: &Options) -> Search {
-    let mut side = Side::new(Bounded::new(size.0, size.1), Profile::Search, *options);
+    let mut side = Side::new(
+        &Room::new(),
+        Bounded::new(size.0, size.1),
+        Profile::Search,
+        *options,
+    );
     let differ = difference(&mut side.domain, a, b)
         .expect("the bounded domain knows the order of its actions");
     match side.check(&[differ]) {
@@ -140,11 +145,12 @@ fn prove(a: &Program, b: &Program, options: &Options) -> bool {
     [Arithmetic::Abstract, Arithmetic::Exact]
         .into_iter()
         .any(|arithmetic| {
-            let mut domain = Unbounded::new(a, arithmetic);
+            let room = Room::new();
+            let mut domain = Unbounded::new(&room, a, arithmetic);
             domain.most_counted = domain
                 .most_counted
-                .max(Unbounded::new(b, arithmetic).most_counted);
-            let mut side = Side::new(domain, Profile::Proof, *options);
+                .max(Unbounded::new(&room, b, arithmetic).most_counted);
+            let mut side = Side::new(&room, domain, Profile::Proof, *options);
             let Some(differ) = difference(&mut side.domain, a, b) else {
                 return false;
             };

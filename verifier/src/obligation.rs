@@ -142,13 +142,30 @@ impl Engine<'_> {
             let state = match may_be_null {
                 Decision::Impossible(_) => continue,
                 Decision::Possible(state) => state,
+                // Neither "may be NULL" nor "never NULL". That gates only if it may always be NULL.
                 Decision::Open(why) => {
-                    // Neither "may be NULL" nor "never NULL": this must not gate.
-                    let message = format!("whether {} may be NULL is open: {why}", place.what());
-                    let mut open = finding(Property::NullIsMasked, Verdict::Unknown(why), message);
-                    open.span = Some(place.span(self.program));
-                    masked.push(open);
-                    continue;
+                    let gates = !matches!(self.reach_likely(good), Decision::Possible(_));
+                    match if gates {
+                        self.reach(bad)
+                    } else {
+                        Decision::Open(why)
+                    } {
+                        Decision::Impossible(_) => continue,
+                        Decision::Possible(state) => state,
+                        Decision::Open(why) => {
+                            let (list, property) = match place {
+                                _ if gates => (&mut used, Property::NullIsNotUsed),
+                                Place::Read(_) => (&mut masked, Property::NullIsMasked),
+                                Place::Receiver(..) => (&mut skipped, Property::PushMayBeSkipped),
+                            };
+                            let message =
+                                format!("whether {} may be NULL is open: {why}", place.what());
+                            let mut open = finding(property, Verdict::Unknown(why), message);
+                            open.span = Some(place.span(self.program));
+                            list.push(open);
+                            continue;
+                        }
+                    }
                 }
             };
             let (list, mut this) = match self.reach_likely(good) {
@@ -195,6 +212,17 @@ impl Engine<'_> {
                          list that can have members here"
                             .to_owned(),
                     );
+                    if let Some(property) = place.shown_by(self.program) {
+                        let message = format!("{} is always NULL here", place.what());
+                        let mut other = finding(property, Verdict::Refuted, message);
+                        other.follows_from = Some(Property::NullIsNotUsed);
+                        other.span = Some(place.span(self.program));
+                        let list = match property {
+                            Property::NullIsMasked => &mut masked,
+                            _ => &mut skipped,
+                        };
+                        list.push(other);
+                    }
                     (&mut used, this)
                 }
                 Decision::Open(why) => {
@@ -408,22 +436,13 @@ impl Engine<'_> {
             list.sort_by_key(|&(_, span)| span);
             list
         };
-        let mut wrapping = self.judge_places(
+        let wrapping = self.judge_places(
             Property::NoWrap,
             &at(wraps, |at| Goal::Wraps { at }),
             "no arithmetic wraps",
             "this may wrap modulo 2^64",
             "compare before subtracting (`a > b`), or limit what the application writes",
         );
-        let sums = |e: &progmp_ir::Expr| matches!(e.kind, progmp_ir::ExprKind::Sum(..));
-        if program.exprs.iter().any(sums) {
-            for this in &mut wrapping {
-                if matches!(this.verdict, Verdict::Proved { .. }) {
-                    this.verdict = Verdict::Unknown("SUM is not checked for wrapping".to_owned());
-                    "no + - * wraps; whether a SUM does is open".clone_into(&mut this.message);
-                }
-            }
-        }
         [
             self.judge_places(
                 Property::DivisionIsDefined,
@@ -471,6 +490,17 @@ impl Place {
             Self::Read(_) => "what this is read from",
             Self::Receiver(_, Role::Target) => "the subflow",
             Self::Receiver(_, Role::Packet) => "the packet",
+        }
+    }
+
+    /// The property that says that this place may meet NULL, if one does.
+    fn shown_by(self, program: &Program) -> Option<Property> {
+        match self {
+            Self::Read(_) => Some(Property::NullIsMasked),
+            Self::Receiver(_, Role::Target) => Some(Property::PushMayBeSkipped),
+            Self::Receiver(_, Role::Packet) => {
+                self.is_push(program).then_some(Property::PushMayBeSkipped)
+            }
         }
     }
 

@@ -55,14 +55,19 @@ impl Samples {
 
     /// The first state that shows the goal.
     pub(crate) fn find(&self, program: &Program, goal: Goal) -> Option<SchedState> {
-        let found = self.tried.iter().find(|(state, run)| {
+        self.all(program, goal).next().cloned()
+    }
+
+    /// All states that show the goal.
+    pub(crate) fn all(&self, program: &Program, goal: Goal) -> impl Iterator<Item = &SchedState> {
+        let shown = self.tried.iter().filter(move |(state, run)| {
             if goal.executions() > 1 {
                 return shows(program, state, goal);
             }
             let mut domain = Concrete::new(state.clone());
             goal.build(&mut domain, program, std::slice::from_ref(run))
         });
-        found.map(|(state, _)| state.clone())
+        shown.map(|(state, _)| state)
     }
 }
 

@@ -519,6 +519,7 @@ impl Unbounded {
             !value
         } else {
             let mut solver = Solver::new(
+                &self.room,
                 Profile::Proof,
                 Limits {
                     rlimit: self.side_effort,

@@ -9,7 +9,8 @@
 //! Templates: specs/proofs.md, "Termination".
 
 use progmp_ir::{
-    Domain, EventKind, ExprId, ExprKind, SchedReg, SchedState, Stmt, StmtId, StmtKind,
+    ArithOp, Domain, EventKind, ExprId, ExprKind, Kind, Operand, Program, SchedReg, SchedState,
+    Stmt, StmtId, StmtKind,
 };
 
 use crate::bound::Bound;
@@ -24,6 +25,8 @@ use crate::smt::Node;
 use crate::unbounded::Arithmetic;
 
 const MAIN: &str = "|Q|, |RQ|, free windows, unsent (packet, subflow) pairs";
+/// A number of subflows by which bounds are compared.
+const TYPICAL: u64 = 4;
 const SEARCHED: [(usize, usize); 4] = [(1, 1), (2, 1), (1, 2), (2, 2)];
 
 /// Why triggers end.
@@ -47,7 +50,7 @@ impl Engine<'_> {
         match self.ending() {
             Ending::Ends(proof) => {
                 let ends = Finding {
-                    bound: (proof.bound.per_subflow == 0).then_some(proof.bound.fixed),
+                    bound: proof.bound.constant(),
                     ..finding(
                         Property::TriggerTerminates,
                         Verdict::proved(),
@@ -99,6 +102,10 @@ impl Engine<'_> {
                     "make the SET conditional on a push or on a timer, so that it stops by itself"
                         .to_owned(),
                 );
+                let executions = self.options.fuel as usize + 1;
+                if let Some(state) = self.probe(executions) {
+                    return [ends, self.too_long(None, state)];
+                }
                 let mut short = finding(
                     Property::TriggerIsShort,
                     Verdict::Unknown(why),
@@ -254,7 +261,7 @@ impl Engine<'_> {
                     continue;
                 }
                 let this = self.bound_of(measure, limit, ranking, case);
-                if this.fixed > u64::from(self.options.fuel) {
+                if this.fits(u64::from(self.options.fuel)) == Some(0) {
                     steep = steep.or(Some(measure));
                 }
                 // One after the other, unless the earlier measures may shrink again later.
@@ -279,7 +286,11 @@ impl Engine<'_> {
     }
 
     /// One measure that shrinks on every execution of the kind; the one with the least bound.
-    fn ranks_alone(&mut self, candidates: &[(Measure, Option<u64>)], case: Case) -> Option<Proof> {
+    fn ranks_alone(
+        &mut self,
+        candidates: &[(Measure, Option<Bound>)],
+        case: Case,
+    ) -> Option<Proof> {
         let none: Ranking = [None; 4];
         let mut best: Option<Proof> = None;
         for &(measure, limit) in candidates {
@@ -295,7 +306,7 @@ impl Engine<'_> {
             let fits = bound.fits(u64::from(self.options.fuel)).is_none();
             let better = best
                 .as_ref()
-                .is_none_or(|best| bound.fixed < best.bound.fixed);
+                .is_none_or(|best| bound.at(TYPICAL) < best.bound.at(TYPICAL));
             if better {
                 best = Some(Proof {
                     ranking: format!("{MAIN}, then {}", Self::measure_text(measure, limit)),
@@ -317,8 +328,8 @@ impl Engine<'_> {
             .any(|&size| self.allows_but(all, rest, size))
     }
 
-    fn measure_text(measure: Measure, limit: Option<u64>) -> String {
-        let other = || limit.map_or_else(|| "c".to_owned(), |limit| limit.to_string());
+    fn measure_text(measure: Measure, limit: Option<Bound>) -> String {
+        let other = || limit.map_or_else(|| "c".to_owned(), Bound::formula);
         match measure {
             Measure::Below { reg, .. } => format!("max(0, {} - {reg})", other()),
             Measure::Above { reg, .. } => format!("max(0, {reg} - {})", other()),
@@ -336,7 +347,7 @@ impl Engine<'_> {
     }
 
     /// Candidates, each with the literal that it is bounded by.
-    fn measures(&mut self) -> Vec<(Measure, Option<u64>)> {
+    fn measures(&mut self) -> Vec<(Measure, Option<Bound>)> {
         let program = self.program;
         let needs = self.needs.clone();
         let mut found = Vec::new();
@@ -369,8 +380,8 @@ impl Engine<'_> {
                     continue;
                 };
                 let literal = match side.domain.terms.node(first.1) {
-                    Node::Word(value) => Some(value),
-                    _ => None,
+                    Node::Word(value) => Some(Bound::of(value)),
+                    _ => bounded_by_subflows(program, if side_of == a { b } else { a }),
                 };
                 if first == second && needs.writes_register(reg) {
                     found.push((Measure::Below { at, reg }, literal));
@@ -572,6 +583,36 @@ fn rest(ranking: &str) -> &str {
 }
 
 /// IFs that stand in no loop: their condition is evaluated at most once in an execution.
+/// The bound of `l.COUNT` and of `l.COUNT + c`, for a list of subflows.
+fn bounded_by_subflows(program: &Program, at: ExprId) -> Option<Bound> {
+    match program.expr(at).kind {
+        ExprKind::Count(list) if program.list_kind(list) == Kind::Subflow => {
+            Some(Bound::subflows_and(0))
+        }
+        ExprKind::Arith(ArithOp::Add, a, b) => match (&program.expr(a).kind, &program.expr(b).kind)
+        {
+            (&ExprKind::Int(more), _) => {
+                Some(bounded_by_subflows(program, b)?.then(Bound::of(more)))
+            }
+            (_, &ExprKind::Int(more)) => {
+                Some(bounded_by_subflows(program, a)?.then(Bound::of(more)))
+            }
+            _ => None,
+        },
+        ExprKind::Var(var) => program
+            .statements()
+            .into_iter()
+            .find_map(|stmt| match stmt.kind {
+                StmtKind::Let {
+                    var: this,
+                    init: Operand::Expr(value),
+                } if this == var => bounded_by_subflows(program, value),
+                _ => None,
+            }),
+        _ => None,
+    }
+}
+
 fn top_level_ifs(block: &[Stmt]) -> Vec<StmtId> {
     let mut found = Vec::new();
     for stmt in block {

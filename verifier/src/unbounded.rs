@@ -19,7 +19,7 @@ use progmp_ir::{
 };
 
 use crate::judge::{Judge, Run};
-use crate::smt::{Func, Node, Sort, Term, Terms};
+use crate::smt::{Func, Node, Room, Sort, Term, Terms};
 use crate::summary::LoopMemo;
 use crate::symbolic::{Widths, exact, term_logic};
 use crate::witness::WitnessKey;
@@ -86,6 +86,8 @@ pub(crate) struct Unbounded {
     pub(crate) loops: Vec<LoopMemo>,
     /// Z3 units that a side query of a loop summary may take.
     pub(crate) side_effort: u64,
+    /// … and where they are asked.
+    pub(crate) room: Room,
     pub(crate) run: usize,
     pub(crate) widths: Widths,
     pub(crate) arithmetic: Arithmetic,
@@ -105,7 +107,7 @@ const fn sort(kind: Kind) -> Sort {
 
 impl Unbounded {
     /// A domain for one program, with all facts of specs/environment.md.
-    pub(crate) fn new(program: &Program, arithmetic: Arithmetic) -> Self {
+    pub(crate) fn new(room: &Room, program: &Program, arithmetic: Arithmetic) -> Self {
         let mut terms = Terms::new();
         let canonical_subflow = terms.variable("s", Sort::Subflow);
         let canonical_packet = terms.variable("p", Sort::Packet);
@@ -146,6 +148,7 @@ impl Unbounded {
             most_counted: most_counted(program),
             loops: Vec::new(),
             side_effort: 200_000,
+            room: room.clone(),
             run: 0,
             widths: Widths::default(),
             arithmetic,
@@ -613,7 +616,7 @@ impl Domain for Unbounded {
         let (counted, key) = self.keyed(list, key);
         self.witness_extremum(which, &counted, key)
     }
-    fn sum(&mut self, list: &Rc<Set>, key: &mut KeyFn<'_, Self>) -> Term {
+    fn sum(&mut self, list: &Rc<Set>, key: &mut KeyFn<'_, Self>) -> (Term, Term) {
         let (counted, key) = self.keyed(list, key);
         self.witness_sum(&counted, key)
     }

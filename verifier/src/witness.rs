@@ -313,15 +313,24 @@ impl Unbounded {
     }
 
     /// SUM: not 0 only if some key is not 0; two sums over one list compare only if some key does.
-    pub(crate) fn witness_sum(&mut self, list: &Rc<Set>, key_term: Term) -> Term {
+    /// Whether it wraps is open, unless no list is long enough for such keys.
+    pub(crate) fn witness_sum(&mut self, list: &Rc<Set>, key_term: Term) -> (Term, Term) {
         let key = (Operation::Sum, list.formula, Some(key_term));
-        if let Some((sum, _)) = self.cached(&key) {
-            return sum;
+        if let Some(found) = self.cached(&key) {
+            return found;
         }
         let canonical = self.canonical(list.kind);
         let outer = self.outer_variables(list.kind, &[list.formula, key_term]);
         let sum = self.symbol("sum", Sort::Word, &outer);
-        self.witnesses.insert(key, (sum, sum));
+        // Fewer than 2^32 members with keys below 2^32, say.
+        let limit = 1 << (64 - self.arithmetic.list_bits());
+        let small = |this: &Self, term| upper(&this.terms, &this.widths, term) < limit;
+        let wraps = if small(self, key_term) {
+            self.terms.bool(false)
+        } else {
+            self.symbol("sum_wraps", Sort::Bool, &outer)
+        };
+        self.witnesses.insert(key, (sum, wraps));
         let (zero, one) = (self.terms.word(0), self.terms.word(1));
         if key_term == one {
             let count = self.witness_count(list);
@@ -338,9 +347,7 @@ impl Unbounded {
         let some = self.terms.or(&[nought, some]);
         self.axiom_of(sum, &outer, some);
 
-        // Neither sum wraps: fewer than 2^32 members with keys below 2^32, say.
-        let limit = 1 << (64 - self.arithmetic.list_bits());
-        let small = |this: &Self, term| upper(&this.terms, &this.widths, term) < limit;
+        // Neither sum wraps.
         if outer.is_empty() && small(self, key_term) {
             for i in 0..self.sums.len() {
                 let Summed {
@@ -364,7 +371,7 @@ impl Unbounded {
             let bounded = self.terms.implies(list.formula, bounded);
             self.axiom_of(sum, &[canonical], bounded);
         }
-        sum
+        (sum, wraps)
     }
 
     fn compare_sums(&mut self, list: &Rc<Set>, (a, sum_a): (Term, Term), (b, sum_b): (Term, Term)) {

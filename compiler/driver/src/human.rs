@@ -338,6 +338,10 @@ fn proved(checked: &Checked) -> String {
 pub fn extent(size: Size) -> String {
     match size {
         Size::Any => "proved for any size".to_owned(),
+        Size::UpTo {
+            subflows,
+            packets: u32::MAX,
+        } => format!("proved up to {subflows} subflows, with any number of packets"),
         Size::UpTo { subflows, packets } => {
             format!("proved up to {subflows} subflows × {packets} packets")
         }
@@ -355,13 +359,6 @@ fn ending(judged: &Judged) -> Option<String> {
     let mut line = finding.property.name().to_owned();
     if !finding.message.is_empty() {
         let _ = write!(line, ": {}", finding.message);
-    }
-    if let Some(bound) = finding.bound {
-        let _ = write!(
-            line,
-            "; at most {} without progress",
-            count_u64(bound, "execution")
-        );
     }
     Some(line)
 }
@@ -408,15 +405,6 @@ fn details(out: &mut String, checked: &Checked) {
 pub fn count(number: usize, what: &str) -> String {
     plural(number, what, &format!("{what}s"))
 }
-
-fn count_u64(number: u64, what: &str) -> String {
-    if number == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{number} {what}s")
-    }
-}
-
 fn plural(number: usize, one: &str, many: &str) -> String {
     if number == 1 {
         format!("1 {one}")
@@ -481,7 +469,6 @@ mod tests {
     fn numbers_agree_with_their_nouns() {
         assert_eq!(count(1, "note"), "1 note");
         assert_eq!(count(0, "note"), "0 notes");
-        assert_eq!(count_u64(1, "execution"), "1 execution");
     }
 
     #[test]

@@ -331,10 +331,11 @@ impl Domain for Concrete {
         }
         nullable(best.map(|(_, elem)| elem))
     }
-    fn sum(&mut self, list: &Rc<[usize]>, key: &mut KeyFn<'_, Self>) -> u64 {
-        list.iter().fold(0, |sum: u64, elem| {
+    fn sum(&mut self, list: &Rc<[usize]>, key: &mut KeyFn<'_, Self>) -> (u64, bool) {
+        list.iter().fold((0, false), |(sum, wrapped), elem| {
             let Nullable { null, value } = key(self, elem, &true);
-            if null { sum } else { sum.wrapping_add(value) }
+            let (more, wraps) = sum.overflowing_add(if null { 0 } else { value });
+            (more, wrapped || wraps)
         })
     }
     fn still_in(&mut self, list: &Rc<[usize]>, queue: &Rc<[usize]>) -> Rc<[usize]> {

@@ -114,8 +114,8 @@ pub trait Domain: Sized {
         list: &Self::List,
         key: &mut KeyFn<'_, Self>,
     ) -> Nullable<Self, Self::Elem>;
-    /// `l.SUM(k)`.
-    fn sum(&mut self, list: &Self::List, key: &mut KeyFn<'_, Self>) -> Self::Int;
+    /// `l.SUM(k)`, and whether it wraps.
+    fn sum(&mut self, list: &Self::List, key: &mut KeyFn<'_, Self>) -> (Self::Int, Self::Bool);
     /// The members of `list` that are in `queue` too, in list order.
     fn still_in(&mut self, list: &Self::List, queue: &Self::List) -> Self::List;
     /// The queue without the element, under a guard.

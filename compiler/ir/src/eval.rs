@@ -517,9 +517,10 @@ impl<'p, D: Domain> Machine<'p, D> {
             }
             ExprKind::Sum(l, lambda) => {
                 let (source, members) = self.list(d, l, guard);
-                let value = d.sum(&members, &mut |d, elem, member| {
+                let (value, wraps) = d.sum(&members, &mut |d, elem, member| {
                     self.key(d, source.kind(), lambda, elem, member, guard)
                 });
+                self.record(d, guard, || EventKind::Wrap { at: id, wraps });
                 some_int(d, value)
             }
             ExprKind::First(l) => {

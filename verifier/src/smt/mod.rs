@@ -16,6 +16,7 @@ pub mod build;
 pub mod eval;
 pub mod expand;
 pub mod print;
+mod size;
 pub mod solver;
 pub mod term;
 pub mod version;
@@ -26,7 +27,7 @@ mod tests;
 
 pub use eval::{Evaluator, Universe};
 pub use expand::Elements;
-pub use solver::{Answer, Limits, Profile, Solver};
+pub use solver::{Answer, Limits, Profile, Room, Solver};
 pub use term::{Func, Node, Sort, Term, Terms};
 
 /// A concrete value of some [`Sort`].

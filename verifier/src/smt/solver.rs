@@ -2,11 +2,13 @@
 //!
 //! # Determinism
 //!
-//! Every [`Solver`] owns a Z3 context of its own, made afresh: what it
+//! Every [`Solver`] works in a [`Room`], one Z3 context made afresh: what it
 //! answers, its models and its use of `rlimit` depend only on the calls made
-//! on it and on the terms, not on other solvers of the process, on other
-//! threads or on the load of the machine. Effort is bounded by `rlimit`
-//! alone; there are no timeouts, and all seeds are fixed.
+//! in that room and on the terms, not on other rooms of the process, on other
+//! threads or on the load of the machine. Whoever judges one program opens
+//! one room: a context takes longer to make than a typical proof to find.
+//! Effort is bounded by `rlimit` alone; there are no timeouts, and all seeds
+//! are fixed.
 //!
 //! # Contexts in the `z3` crate
 //!
@@ -15,12 +17,14 @@
 //! mixing contexts. A solver therefore parks its objects in a thread-local
 //! slot, enters its context and takes them out again (`Solver::enter`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
 use z3::{Config, Context, Model, Params, SatResult, Tactic, with_z3_config, with_z3_context};
 
 use super::Value;
 use super::print;
+use super::size;
 use super::term::{Term, Terms};
 use super::translate::{Image, Translator};
 
@@ -53,15 +57,61 @@ pub enum Answer {
     Sat,
     /// No model meets all assertions.
     Unsat,
-    /// Not decided, and why: [`Answer::RLIMIT`], [`Answer::TERMS`] or Z3's own words.
+    /// Not decided, and why: [`Answer::RLIMIT`], [`Answer::BUDGET`], [`Answer::TERMS`] or Z3's own words.
     Unknown(String),
 }
 
 impl Answer {
     /// The reason of an unknown when the resource limit ran out.
     pub const RLIMIT: &str = "rlimit";
+    /// The reason of an unknown when the checks of a room have used up its budget.
+    pub const BUDGET: &str = "rlimit of the whole file";
     /// The reason of an unknown when the terms outgrew their budget.
     pub const TERMS: &str = "terms";
+}
+
+/// What solvers share that are asked about one program: a Z3 context, made when it is first needed.
+///
+/// Assertions are not shared. The order of the calls in a room may show in its answers, so a room
+/// is for one program, not for one process.
+#[derive(Clone, Debug)]
+pub struct Room(Rc<Inside>);
+
+#[derive(Debug)]
+struct Inside {
+    context: OnceCell<Context>,
+    /// Resource units that all checks together may still use.
+    left: Cell<u64>,
+}
+
+impl Room {
+    /// A room with nothing in it, and no limit for all checks together.
+    pub fn new() -> Self {
+        Self::with_budget(u64::MAX)
+    }
+
+    /// A room in which all checks together may use so many of Z3's resource units.
+    pub fn with_budget(units: u64) -> Self {
+        Self(Rc::new(Inside {
+            context: OnceCell::new(),
+            left: Cell::new(units),
+        }))
+    }
+
+    fn context(&self) -> &Context {
+        self.0.context.get_or_init(|| {
+            with_z3_config(&Config::new(), || {
+                MADE.set(Some(Context::thread_local()));
+            });
+            MADE.take().expect("the context was parked just now")
+        })
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// A stack of assertions, and Z3 to check them.
@@ -74,6 +124,9 @@ pub struct Solver {
     asserted: Vec<Term>,
     /// The length of `asserted` at each push.
     marks: Vec<usize>,
+    profile: Profile,
+    limits: Limits,
+    room: Room,
 }
 
 /// All objects of one Z3 context.
@@ -83,36 +136,37 @@ struct Session {
     solver: z3::Solver,
     translator: Translator,
     model: Option<Model>,
+    /// Resources used by the checks so far.
+    used: u64,
+    /// The limit that Z3 was told last.
+    rlimit: u32,
 }
 
 thread_local! {
+    static MADE: RefCell<Option<Context>> = const { RefCell::new(None) };
     static PARKED: RefCell<Option<Session>> = const { RefCell::new(None) };
 }
 
 impl Solver {
-    /// A solver without assertions, in a context of its own.
-    pub fn new(profile: Profile, limits: Limits) -> Solver {
-        with_z3_config(&Config::new(), || {
-            let session = Session::new(profile, limits);
+    /// A solver without assertions.
+    pub fn new(room: &Room, profile: Profile, limits: Limits) -> Solver {
+        with_z3_context(room.context(), || {
+            let session = Session::new(profile);
             PARKED.with_borrow_mut(|slot| *slot = Some(session));
         });
         Solver {
             session: PARKED.take(),
             asserted: Vec::new(),
             marks: Vec::new(),
+            profile,
+            limits,
+            room: room.clone(),
         }
     }
 
     /// Changes how much effort each check from here on may take.
     pub fn limit(&mut self, limits: Limits) {
-        self.enter(|session| {
-            let mut params = Params::new();
-            params.set_u32(
-                "rlimit",
-                u32::try_from(limits.rlimit.max(1)).unwrap_or(u32::MAX),
-            );
-            session.solver.set_params(&params);
-        });
+        self.limits = limits;
     }
 
     /// Opens a level: what is asserted from here on is forgotten by the next [`Solver::pop`].
@@ -148,7 +202,22 @@ impl Solver {
         if terms.exhausted() {
             return Answer::Unknown(Answer::TERMS.to_owned());
         }
-        self.enter(Session::check)
+        let left = self.room.0.left.get();
+        if left == 0 {
+            return Answer::Unknown(Answer::BUDGET.to_owned());
+        }
+        let size = size::clauses(terms, &self.asserted);
+        let rlimit = match self.profile {
+            Profile::Proof => size::fair_share(self.limits.rlimit, size),
+            Profile::Search | Profile::Exhaust => self.limits.rlimit,
+        };
+        let rlimit = rlimit.min(left);
+        let (answer, used) = self.enter(|session| session.check(rlimit));
+        self.room
+            .0
+            .left
+            .set(left.saturating_sub(used.saturating_add(size)));
+        answer
     }
 
     /// The value of a truth value, word or integer in the model of the last check, if that was satisfiable.
@@ -161,12 +230,7 @@ impl Solver {
 
     /// Z3's count of resources that this solver has used so far.
     pub fn rlimit_used(&mut self) -> u64 {
-        self.enter(
-            |session| match session.solver.get_statistics().value("rlimit count") {
-                Some(z3::StatisticsValue::UInt(count)) => u64::from(count),
-                _ => 0,
-            },
-        )
+        self.enter(|session| session.used)
     }
 
     /// The assertions as they stand, as an SMT-LIB script for any solver.
@@ -199,7 +263,7 @@ impl Solver {
 
 impl Session {
     /// Makes the objects in the current context.
-    fn new(profile: Profile, limits: Limits) -> Session {
+    fn new(profile: Profile) -> Session {
         let solver = match profile {
             Profile::Proof => Tactic::new("default").solver(),
             Profile::Search => Tactic::new("simplify")
@@ -219,8 +283,6 @@ impl Session {
             .solver(),
         };
         let mut params = Params::new();
-        let rlimit = u32::try_from(limits.rlimit.max(1)).unwrap_or(u32::MAX);
-        params.set_u32("rlimit", rlimit);
         params.set_u32("random_seed", 0);
         solver.set_params(&params);
         Session {
@@ -228,12 +290,38 @@ impl Session {
             solver,
             translator: Translator::new(),
             model: None,
+            used: 0,
+            rlimit: 0,
         }
     }
 
-    fn check(&mut self) -> Answer {
+    /// Z3's count of resources used in this context.
+    fn count(&self) -> u64 {
+        match self.solver.get_statistics().value("rlimit count") {
+            Some(z3::StatisticsValue::UInt(count)) => u64::from(count),
+            _ => 0,
+        }
+    }
+
+    /// The answer, and the units used.
+    fn check(&mut self, rlimit: u64) -> (Answer, u64) {
         self.model = None;
-        match self.solver.check() {
+        let rlimit = u32::try_from(rlimit.max(1)).unwrap_or(u32::MAX);
+        if self.rlimit != rlimit {
+            let mut params = Params::new();
+            params.set_u32("rlimit", rlimit);
+            self.solver.set_params(&params);
+            self.rlimit = rlimit;
+        }
+        let before = self.count();
+        let answer = self.solver.check();
+        let used = self.count().saturating_sub(before);
+        self.used += used;
+        (self.answer(answer), used)
+    }
+
+    fn answer(&mut self, answer: SatResult) -> Answer {
+        match answer {
             SatResult::Sat => {
                 self.model = self.solver.get_model();
                 Answer::Sat
@@ -286,7 +374,7 @@ mod tests {
         let below = terms.ult(x, five);
         let above = terms.ult(five, x);
         for profile in [Profile::Proof, Profile::Search] {
-            let mut solver = Solver::new(profile, LIMITS);
+            let mut solver = Solver::new(&Room::new(), profile, LIMITS);
             solver.assert(&terms, below);
             solver.push();
             solver.assert(&terms, above);
@@ -316,7 +404,7 @@ mod tests {
         let body = terms.implies(in_x, before);
         let least = terms.forall(&[x], body);
         let earlier = terms.int_lt(at_other, at_first);
-        let mut solver = Solver::new(Profile::Proof, LIMITS);
+        let mut solver = Solver::new(&Room::new(), Profile::Proof, LIMITS);
         for assertion in [least, in_other, earlier] {
             solver.assert(&terms, assertion);
         }

@@ -20,7 +20,7 @@ use crate::concrete::shows;
 use crate::engine::{Options, Side};
 use crate::goal::Goal;
 use crate::judge::Run;
-use crate::smt::{Evaluator, Func, Node, Profile, Term, Terms, Universe, Value};
+use crate::smt::{Evaluator, Func, Node, Profile, Room, Term, Terms, Universe, Value};
 
 /// Consecutive executions that are compared.
 const EXECUTIONS: usize = 3;
@@ -40,7 +40,7 @@ impl<'s> Encoded<'s> {
             terms: 400_000,
             ..Options::default()
         };
-        let mut side = Side::new(domain, Profile::Search, options);
+        let mut side = Side::new(&Room::new(), domain, Profile::Search, options);
         side.runs(&subject.program, EXECUTIONS);
         let goals = goals(&subject.program)
             .into_iter()

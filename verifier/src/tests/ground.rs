@@ -14,7 +14,7 @@ use super::support::{Label, concrete_runs, random_value};
 use crate::engine::Side;
 use crate::goal::Goal;
 use crate::judge::Run;
-use crate::smt::{Answer, Func, Limits, Node, Profile, Solver, Sort, Term, Terms};
+use crate::smt::{Answer, Func, Limits, Node, Profile, Room, Solver, Sort, Term, Terms};
 use crate::unbounded::Unbounded;
 
 /// What the solver may spend on one run.
@@ -667,7 +667,7 @@ pub(super) fn consistent(terms: &Terms, claims: &[Claim]) -> Result<bool, String
         {
             return Err(name.clone());
         }
-        let mut solver = Solver::new(Profile::Search, Limits { rlimit: EFFORT });
+        let mut solver = Solver::new(&Room::new(), Profile::Search, Limits { rlimit: EFFORT });
         for &(_, claim) in claims {
             solver.assert(terms, claim);
         }

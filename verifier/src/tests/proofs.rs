@@ -78,14 +78,28 @@ fn what_a_state_shows_is_not_proved_impossible() {
     assert!(asked > 700, "{asked} goals");
 }
 
+/// The value of `7`, `|SUBFLOWS|²` or `7·|SUBFLOWS|`.
+fn value_of(term: &str, subflows: u64) -> Option<u64> {
+    let Some((factor, power)) = term.split_once("|SUBFLOWS|") else {
+        return term.parse().ok();
+    };
+    let factor = match factor.strip_suffix('·') {
+        Some(factor) => factor.parse().ok()?,
+        None => 1,
+    };
+    let power = ["", "²", "³", "⁴"].iter().position(|p| *p == power)?;
+    Some(factor * subflows.pow(u32::try_from(power).ok()? + 1))
+}
+
 /// The bound of a finding for so many subflows, if it is small enough to be run to.
 fn bound_of(finding: &Finding, subflows: u64) -> Option<u64> {
     let bound = finding.bound.or_else(|| {
         let (_, rest) = finding.message.rsplit_once("at most ")?;
-        let (fixed, rest) = rest.split_once(" + ")?;
-        let (each, _) = rest.split_once("·|SUBFLOWS|")?;
-        let (fixed, each): (u64, u64) = (fixed.parse().ok()?, each.parse().ok()?);
-        Some(fixed + each * subflows)
+        let (formula, _) = rest.split_once(" executions in a row")?;
+        formula
+            .split(" + ")
+            .map(|term| value_of(term, subflows))
+            .sum()
     })?;
     (bound < 3_000).then_some(bound)
 }

@@ -262,7 +262,7 @@ fn expression_goals(kind: &ExprKind, at: ExprId, goals: &mut Vec<Goal>) {
             goals.extend([true, false].map(|null| Goal::Read { at, null }));
         }
         ExprKind::Arith(ArithOp::Div | ArithOp::Rem, ..) => goals.push(Goal::DividesByZero { at }),
-        ExprKind::Arith(..) => goals.push(Goal::Wraps { at }),
+        ExprKind::Arith(..) | ExprKind::Sum(..) => goals.push(Goal::Wraps { at }),
         ExprKind::Get { .. } => goals.push(Goal::OutOfRange { at }),
         _ => {}
     }

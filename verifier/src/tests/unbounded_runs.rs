@@ -11,7 +11,7 @@ use super::loops::loops;
 use super::support::{Subject, generated, goals, loop_mix, scale, state, written};
 use crate::engine::{Options, Side};
 use crate::goal::Goal;
-use crate::smt::{Node, Profile, Term};
+use crate::smt::{Node, Profile, Room, Term};
 use crate::unbounded::{Arithmetic, Unbounded};
 
 /// Runs that were compared, and those that the solver left open.
@@ -48,8 +48,8 @@ fn executions() -> usize {
 
 fn encode(subject: &Subject, arithmetic: Arithmetic) -> Option<Encoded> {
     let program = &subject.program;
-    let domain = Unbounded::new(program, arithmetic);
-    let mut side = Side::new(domain, Profile::Proof, Options::default());
+    let domain = Unbounded::new(&Room::new(), program, arithmetic);
+    let mut side = Side::new(&Room::new(), domain, Profile::Proof, Options::default());
     side.runs(program, executions());
     let goals = goals(program)
         .into_iter()

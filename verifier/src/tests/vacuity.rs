@@ -13,7 +13,7 @@ use super::support::{FAMILIES, Subject, family, goals, states, written};
 use crate::concrete::shows;
 use crate::engine::{Engine, Found, Options, Side};
 use crate::goal::{Effect, Goal};
-use crate::smt::{Answer, Node, Profile, Sort};
+use crate::smt::{Answer, Node, Profile, Room, Sort};
 use crate::unbounded::{Arithmetic, Unbounded};
 
 /// A kind of goal; a program of which it is impossible; one in which it happens.
@@ -290,8 +290,8 @@ fn a_contradiction_among_the_axioms_proves_everything_and_is_noticed() {
 fn the_axioms_of_every_written_program_have_a_model() {
     for subject in written().iter().chain(&loops()) {
         let program = &subject.program;
-        let domain = Unbounded::new(program, Arithmetic::Exact);
-        let mut side = Side::new(domain, Profile::Proof, Options::default());
+        let domain = Unbounded::new(&Room::new(), program, Arithmetic::Exact);
+        let mut side = Side::new(&Room::new(), domain, Profile::Proof, Options::default());
         side.runs(program, 1);
         // The goals bring axioms of their own.
         for goal in goals(program) {

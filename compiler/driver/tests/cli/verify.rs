@@ -114,7 +114,7 @@ fn an_acceptance_names_size_ranking_and_bound() {
             "trigger-terminates: ",
         ],
     );
-    done.says(0, &["at most 100 executions without progress"]);
+    done.says(0, &["at most 100 executions in a row make no progress"]);
     let report = bench.verify(&["--format=json", "good"]).report();
     assert_eq!(property(&report, "trigger-terminates").bound, Some(100));
 }
@@ -241,6 +241,15 @@ fn requirements_of_the_command_line_gate() {
         "{}",
         asked.message
     );
+}
+
+#[test]
+fn more_statements_than_are_judged_are_unknown_and_say_so() {
+    let large = "SET(R1, 1);".repeat(1_001);
+    let bench = Bench::new(&[("large", &large)]);
+    bench
+        .verify(&["large"])
+        .says(3, &["program-too-large: 1001 statements"]);
 }
 
 #[test]

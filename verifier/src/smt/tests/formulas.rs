@@ -248,7 +248,7 @@ fn beyond_its_budget_an_arena_says_so_and_keeps_its_sorts() {
     let replaced = terms.substitute(all, &[(v, v)]);
     assert_eq!(terms.sort(replaced), Sort::Bool);
 
-    let mut solver = Solver::new(Profile::Proof, Limits { rlimit: 1_000 });
+    let mut solver = Solver::new(&Room::new(), Profile::Proof, Limits { rlimit: 1_000 });
     solver.assert(&terms, terms.bool(false));
     assert_eq!(
         solver.check(&terms),

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, RngSeed};
 
 use super::eval::{Evaluator, Universe};
 use super::term::{Func, Op, Sort, Term, Terms};
-use super::{Answer, Limits, Profile, Solver, Value};
+use super::{Answer, Limits, Profile, Room, Solver, Value};
 
 /// One step of a random construction: what to build, and from which earlier terms.
 type Step = (u8, u8, u8, u8);

@@ -13,7 +13,7 @@ proptest! {
     fn z3_finds_no_difference_between_a_term_as_written_and_simplified(steps in steps(40)) {
         let mut machine = Machine::run(&steps);
         let pairs: Vec<Pair> = machine.pairs().filter(|pair| pair.raw != pair.simple).collect();
-        let mut solver = Solver::new(Profile::Proof, LIMITS);
+        let mut solver = Solver::new(&Room::new(), Profile::Proof, LIMITS);
         for pair in pairs {
             let equal = machine.terms.intern(Op::Eq, Sort::Bool, 0, &[pair.raw, pair.simple]);
             let different = machine.terms.intern(Op::Not, Sort::Bool, 0, &[equal]);
@@ -27,7 +27,7 @@ proptest! {
     #[test]
     fn an_exported_script_gets_the_same_answer(steps in steps(60), picks: [u8; 3]) {
         let machine = Machine::run(&steps);
-        let mut solver = Solver::new(Profile::Proof, LIMITS);
+        let mut solver = Solver::new(&Room::new(), Profile::Proof, LIMITS);
         for pick_at in picks {
             solver.assert(&machine.terms, pick(&machine.bools, pick_at).simple);
         }
@@ -45,7 +45,7 @@ proptest! {
         let machine = Machine::run(&steps);
         let terms = &machine.terms;
         let formula = pick(&machine.bools, picked).simple;
-        let mut solver = Solver::new(Profile::Search, LIMITS);
+        let mut solver = Solver::new(&Room::new(), Profile::Search, LIMITS);
         solver.assert(terms, formula);
         if solver.check(terms) == Answer::Sat {
             prop_assert_ne!(solver.model_value(terms, formula), Some(Value::Bool(false)));
@@ -102,7 +102,7 @@ fn an_exported_theorem_is_a_theorem_to_others() {
         let never = terms.not(itself);
         terms.forall(&[x], never)
     };
-    let mut solver = Solver::new(Profile::Proof, LIMITS);
+    let mut solver = Solver::new(&Room::new(), Profile::Proof, LIMITS);
     for assertion in [transitive, symmetric, serial] {
         solver.assert(&terms, assertion);
     }
@@ -157,7 +157,7 @@ type Observation = (Answer, [Option<Value>; 3], u64);
 
 impl Puzzle {
     fn start(&self, profile: Profile) -> Solver {
-        let mut solver = Solver::new(profile, Limits { rlimit: 400_000 });
+        let mut solver = Solver::new(&Room::new(), profile, Limits { rlimit: 400_000 });
         for &fact in &self.base {
             solver.assert(&self.terms, fact);
         }
