@@ -145,7 +145,10 @@ fn the_kernel_refuses_with_the_source_line_if_it_may_be_asked() {
 
 #[test]
 fn what_is_not_ours_is_refused_by_name() {
-    let error = |bytes: &[u8]| read(bytes).err().expect("it is not ours");
+    let error = |bytes: &[u8]| match read(bytes) {
+        Ok(_) => panic!("it was read"),
+        Err(error) => error,
+    };
     assert!(matches!(error(b""), ObjectError::Elf(_)));
     assert!(matches!(error(b"SCHEDULER x;"), ObjectError::Elf(_)));
     let ours = written(&counting(first_register()));

@@ -78,6 +78,8 @@ const BELOW_THE_DRIVER: &[&str] = &[
     "codegen-ebpf",
     "verifier",
     "compiler/hosts",
+    // `progmp diff` compares on random programs.
+    "tests/generate",
 ];
 
 const EVERYTHING: &[&str] = &[

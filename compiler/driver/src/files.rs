@@ -135,8 +135,16 @@ pub fn create_folder(path: &Path) -> Result<(), String> {
 /// # Errors
 /// Why it cannot be written.
 pub fn print(text: &str) -> Result<(), String> {
+    print_bytes(text.as_bytes())
+}
+
+/// Writes bytes to standard output. A reader that went away is no mistake.
+///
+/// # Errors
+/// Why they cannot be written.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), String> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!(
             "standard output cannot be written: {}",
             reason(&error)

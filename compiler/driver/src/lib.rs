@@ -4,6 +4,7 @@
 //! What a program means is for `progmp-ir`, whether it is any good for `progmp-verifier`.
 
 pub mod commands;
+pub mod diff;
 pub mod exit;
 pub mod files;
 pub mod human;

@@ -1,7 +1,8 @@
 //! A state in, a decision out, on any engine: the form in which engines are compared.
 
-use progmp_abi::{Outcome, fill};
-use progmp_ir::{Program, SchedState};
+use progmp_abi::layout::{self, block, packet, subflow};
+use progmp_abi::{Filled, Outcome, fill};
+use progmp_ir::{Program, SchedState, splitmix64};
 
 use crate::{Failure, Loaded};
 
@@ -24,20 +25,44 @@ pub enum Mishap {
 /// # Errors
 /// Why there is no decision.
 pub fn decide(loaded: &mut dyn Loaded, state: &SchedState) -> Result<Outcome, Mishap> {
-    let mut shown = fill(state)?;
-    let before = shown.block.clone();
-    loaded.run(shown.block.bytes_mut())?;
-    let read_only = progmp_abi::layout::WRITABLE..;
-    let (old, new) = (
-        &before.bytes()[read_only.clone()],
-        &shown.block.bytes()[read_only],
-    );
+    decide_on(loaded, &fill(state)?)
+}
+
+/// What a loaded program decides on this block.
+///
+/// # Errors
+/// Why there is no decision.
+pub fn decide_on(loaded: &mut dyn Loaded, shown: &Filled) -> Result<Outcome, Mishap> {
+    let mut after = shown.clone();
+    loaded.run(after.block.bytes_mut())?;
+    let old = &shown.block.bytes()[layout::WRITABLE..];
+    let new = &after.block.bytes()[layout::WRITABLE..];
     if old != new {
-        let pairs = old.iter().zip(new);
-        let at = pairs.take_while(|(old, new)| old == new).count();
-        return Err(Mishap::Scribbled(progmp_abi::layout::WRITABLE + at));
+        let same = old.iter().zip(new).take_while(|(old, new)| old == new);
+        return Err(Mishap::Scribbled(layout::WRITABLE + same.count()));
     }
-    Ok(shown.read_back()?)
+    Ok(after.read_back()?)
+}
+
+/// Puts arbitrary bytes where specs/abi.md says that a host may leave anything: scratch memory, the
+/// buffers, records that are not in use.
+pub fn soil(shown: &mut Filled, seed: u64) {
+    let subflows = usize::try_from(shown.block.u64(block::SUBFLOW_COUNT)).unwrap_or(0);
+    let packets = shown.packets.len();
+    let places = [
+        block::SCRATCH..block::SCRATCH + 8 * layout::SCRATCH_WORDS,
+        block::ACTION..block::PRINT,
+        block::PRINT..block::MAGIC_AT,
+        block::SUBFLOW + subflow::BYTES * subflows..block::PACKET,
+        block::PACKET + packet::BYTES * packets..block::BYTES,
+    ];
+    let mut word = seed;
+    for place in places {
+        for offset in place.step_by(8) {
+            word = splitmix64(word);
+            shown.block.put_u64(offset, word);
+        }
+    }
 }
 
 /// What the reference interpreter decides in this state.

@@ -12,7 +12,7 @@ mod interpreter;
 mod kernel;
 mod rbpf_engine;
 
-pub use decision::{Mishap, decide, reference};
+pub use decision::{Mishap, decide, decide_on, reference, soil};
 pub use image::Image;
 pub use interpreter::Interpreter;
 pub use kernel::{Kernel, Mode, Program, Statistics, Timing};

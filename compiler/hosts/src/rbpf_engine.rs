@@ -67,8 +67,7 @@ const fn unknown(insn: Insn) -> Option<&'static str> {
                 | Cond::Above
                 | Cond::AboveOrEqual
                 | Cond::Below
-                | Cond::BelowOrEqual
-                | Cond::BitsInCommon,
+                | Cond::BelowOrEqual,
             wide: true,
             src: Source::Immediate(..0),
             ..

@@ -10,6 +10,7 @@ mod expression;
 mod mix;
 mod source;
 mod state;
+#[cfg(feature = "strategies")]
 mod strategy;
 
 pub use choices::Choices;
@@ -17,4 +18,5 @@ pub use event::{Fickle, event};
 pub use mix::Mix;
 pub use source::{program, program_with};
 pub use state::{Sizes, state, state_of};
+#[cfg(feature = "strategies")]
 pub use strategy::{programs, programs_with, states, words};

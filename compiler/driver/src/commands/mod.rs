@@ -1,6 +1,8 @@
 //! The command line: one module per command, and what they share.
 
 pub mod bench;
+pub mod compile;
+pub mod diff;
 pub mod equiv;
 pub mod explain;
 pub mod fmt;
@@ -43,6 +45,10 @@ struct Cli {
 enum Command {
     /// Prove or refute the properties of schedulers (the same as progmp-verify)
     Verify(verify::Args),
+    /// Compile a scheduler that is accepted to an eBPF object
+    Compile(compile::Args),
+    /// Compare compiled code with the interpreter on every engine
+    Diff(diff::Args),
     /// Format schedulers in place
     Fmt(fmt::Args),
     /// Run one trigger of a scheduler from a state
@@ -137,6 +143,8 @@ pub fn progmp() -> Exit {
     };
     guarded(|| match &cli.command {
         Command::Verify(args) => verify::verify(args),
+        Command::Compile(args) => compile::compile(args),
+        Command::Diff(args) => diff::diff(args),
         Command::Fmt(args) => fmt::fmt(args),
         Command::Run(args) => run::run(args),
         Command::Equiv(args) => equiv::equiv(args),

@@ -4,6 +4,7 @@
 //! read back with the types that document it.
 
 mod bad_input;
+mod compile;
 mod explanations;
 mod tools;
 mod verify;

@@ -1,0 +1,251 @@
+//! `progmp compile`: a scheduler that is accepted becomes an object for the kernel.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use progmp_codegen_ebpf::note::{Note, Proof, needs};
+use progmp_codegen_ebpf::object::{self, Source};
+use progmp_codegen_ebpf::{Code, Loops, Options, compile as lower};
+use progmp_ir::{Program, SchedState};
+use progmp_verifier::{Size, Verdict};
+
+use super::{Color, failed, mistakes, printed};
+use crate::exit::Exit;
+use crate::files;
+use crate::human::{self, View, file_stem};
+use crate::levels::Levels;
+use crate::pipeline::{self, Checked, Settings, load};
+use crate::report::FileVerdict;
+
+/// What to compile, and how.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The scheduler; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Where the object goes; `-` is standard output
+    #[arg(long, short, value_name = "OBJECT", required_unless_present = "emit")]
+    output: Option<String>,
+    /// How loops are written
+    #[arg(long, value_enum, default_value = "may-goto", value_name = "FORM")]
+    loops: Form,
+    /// Print what a stage makes of the scheduler; no object is written and nothing proved
+    #[arg(long, value_enum, value_name = "STAGE", conflicts_with_all = ["output", "unproved"])]
+    emit: Option<Stage>,
+    /// Compile without proof; the object tells
+    #[arg(long)]
+    unproved: bool,
+    /// Demand a property or a requirement such as 'redundancy <= 2' or any-size
+    #[arg(long, value_name = "REQUIREMENT")]
+    require: Vec<String>,
+    /// Give the solver so many units for each question
+    #[arg(long, value_name = "UNITS")]
+    rlimit: Option<u64>,
+}
+
+/// How loops are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For Linux 6.9 and later, with 256 packets a queue
+    MayGoto,
+    /// For older kernels, with 64 packets a queue
+    Bounded,
+}
+
+/// What can be printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// The tree as written
+    Ast,
+    /// The program that everything else reads
+    Ir,
+    /// Instructions over virtual registers
+    Vcode,
+    /// Instructions of the program
+    Asm,
+}
+
+impl Form {
+    const fn options(self) -> Options {
+        let loops = match self {
+            Self::MayGoto => Loops::MayGoto,
+            Self::Bounded => Loops::Bounded,
+        };
+        Options { loops }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::MayGoto => "may-goto",
+            Self::Bounded => "bounded",
+        }
+    }
+
+    /// Most packets that a host may show of each queue.
+    const fn packets(self) -> usize {
+        match self {
+            Self::MayGoto => SchedState::MAX_QUEUE,
+            Self::Bounded => 64,
+        }
+    }
+}
+
+/// Runs the command. Nothing is written unless all of it succeeds.
+pub fn compile(args: &Args) -> Exit {
+    if let Some(stage) = args.emit {
+        return emit(args, stage);
+    }
+    let levels = match Levels::new(&[], &[], &args.require) {
+        Ok(levels) => levels,
+        Err(why) => return failed(&why),
+    };
+    let (name, text, program, proof) = if args.unproved {
+        let loaded = load(&args.file, &levels.require);
+        files::complain(&mistakes(&loaded));
+        let Some(program) = loaded.program else {
+            return Exit::BadInput;
+        };
+        (loaded.name, loaded.source.text, program, Proof::Unproved)
+    } else {
+        let mut settings = Settings {
+            levels,
+            ..Settings::default()
+        };
+        if let Some(rlimit) = args.rlimit {
+            settings.options.rlimit = rlimit;
+        }
+        let checked = pipeline::check(&args.file, &settings, &mut |_| ());
+        if checked.verdict != FileVerdict::Accepted {
+            return refused(&checked);
+        }
+        let proof = proof(&checked);
+        let program = checked.program.expect("what is accepted is a program");
+        (checked.name, checked.source.text, program, proof)
+    };
+    let code = match lower(&program, &args.loops.options()) {
+        Ok(code) => code,
+        Err(error) => return failed(&format!("{name}: {error}")),
+    };
+    let note = note(&name, &program, &code, args.loops, proof);
+    let source = Source {
+        file: &name,
+        text: &text,
+    };
+    let bytes = object::object(&code.body(), source, &note);
+    // What cannot be read back must not leave the house.
+    let object = progmp_verifier::ebpf::read(&bytes);
+    let object = object.unwrap_or_else(|error| panic!("our own object is refused: {error}"));
+    assert_eq!(object.source, text, "the object holds the source");
+    write(args.output.as_deref().unwrap_or(files::STDIN), &bytes)
+}
+
+/// Writes the object, or to standard output.
+fn write(output: &str, bytes: &[u8]) -> Exit {
+    let result = if output == files::STDIN {
+        files::print_bytes(bytes)
+    } else {
+        files::write(&PathBuf::from(output), bytes)
+    };
+    match result {
+        Ok(()) => Exit::Accepted,
+        Err(why) => failed(&why),
+    }
+}
+
+/// Tells why a scheduler is not accepted.
+fn refused(checked: &Checked) -> Exit {
+    let view = View {
+        color: Color::Auto.on_stderr(),
+        ..View::default()
+    };
+    files::complain(&human::render(checked, view));
+    let exit = checked.verdict.exit();
+    if exit != Exit::BadInput {
+        files::complain("\nnothing is compiled: only what is accepted is; see --unproved\n");
+    }
+    exit
+}
+
+/// For which size everything is proved that the verdict depends on.
+fn proof(checked: &Checked) -> Proof {
+    let sizes = checked.judged.iter().filter_map(|judged| {
+        match (&judged.finding.verdict, judged.gates()) {
+            (Verdict::Proved { size, .. }, true) => Some(*size),
+            _ => None,
+        }
+    });
+    match sizes.fold(Size::Any, Size::min) {
+        Size::Any => Proof::AnySize,
+        Size::UpTo { subflows, packets } => Proof::UpTo { subflows, packets },
+    }
+}
+
+fn note(name: &str, program: &Program, code: &Code, form: Form, proof: Proof) -> Note {
+    let bounds = &code.bounds;
+    Note {
+        name: program.name.clone().unwrap_or_else(|| file_stem(name)),
+        proof,
+        loops: form.name(),
+        packets: form.packets(),
+        needs: needs(program),
+        bounds: vec![
+            ("actions", bounds.actions.to_string()),
+            ("rounds", bounds.rounds.to_string()),
+            ("steps", bounds.steps.to_string()),
+        ],
+        stack_bytes: code.stack_bytes,
+    }
+}
+
+/// Prints what one stage makes of the scheduler.
+fn emit(args: &Args, stage: Stage) -> Exit {
+    let loaded = load(&args.file, &args.require);
+    files::complain(&mistakes(&loaded));
+    let (Some(ast), Some(program)) = (&loaded.ast, &loaded.program) else {
+        return Exit::BadInput;
+    };
+    let text = match stage {
+        Stage::Ast => format!("{ast:#?}\n"),
+        Stage::Ir => format!("{program:#?}\n"),
+        Stage::Vcode | Stage::Asm => match lower(program, &args.loops.options()) {
+            Ok(code) if stage == Stage::Vcode => code.vcode.to_string(),
+            Ok(code) => listing(&code, &loaded.source),
+            Err(error) => return failed(&format!("{}: {error}", loaded.name)),
+        },
+    };
+    printed(&text, Exit::Accepted)
+}
+
+/// The body: the slot of each instruction, its text, and the source line where a new one starts.
+fn listing(code: &Code, source: &progmp_syntax::SourceFile) -> String {
+    let mut text = format!(
+        "; the block is at {}, {} bytes of stack\n",
+        register(code.base.number()),
+        code.stack_bytes
+    );
+    let mut lines = code.lines.iter().peekable();
+    let mut slot = 0;
+    let mut shown = 0;
+    for insn in &code.insns {
+        while let Some((_, span)) = lines.next_if(|(at, _)| *at <= slot) {
+            let number = source.position(span.start).line;
+            if number != shown {
+                shown = number;
+                let line = source.line(number).unwrap_or_default();
+                let _ = writeln!(text, "; {number}: {}", line.trim());
+            }
+        }
+        let target = insn.jump().map(|distance| {
+            let next = i64::try_from(slot + 1).expect("programs are small");
+            format!(" <{}>", next + i64::from(distance))
+        });
+        let _ = writeln!(text, "{slot:6}: {insn}{}", target.unwrap_or_default());
+        slot += insn.slots();
+    }
+    text
+}
+
+fn register(number: u8) -> String {
+    format!("r{number}")
+}

@@ -1,0 +1,237 @@
+//! One program on all engines, in both forms of loops.
+
+use progmp_abi::{Filled, Outcome, fill};
+use progmp_codegen_ebpf::{Loops, Options, compile, object};
+use progmp_hosts::{
+    Engine, Image, Interpreter, Kernel, Loaded, Rbpf, Refusal, decide_on, reference, soil,
+};
+use progmp_ir::{Program, QueueName, SchedState};
+
+/// What an engine does otherwise than the reference interpreter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Which engine, with which form of loops.
+    pub engine: &'static str,
+    /// What differs, in one line.
+    pub what: String,
+    /// What the engine said at length; empty unless it refused the program.
+    pub log: String,
+}
+
+/// What keeps a program from being compared on an engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The compiler refuses it, with this named error.
+    Compiler {
+        /// Which form of loops.
+        form: &'static str,
+        /// The error's name.
+        name: String,
+    },
+    /// The engine cannot take it, which is no fault.
+    Declined {
+        /// Which engine.
+        engine: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// The engine is not there at all.
+    Absent {
+        /// Which engine.
+        engine: &'static str,
+        /// What it needs.
+        needs: String,
+    },
+}
+
+/// A program, loaded into the engines that take it.
+pub struct Subject {
+    program: Program,
+    running: Vec<Running>,
+    /// Why some engines do not take part.
+    pub troubles: Vec<Trouble>,
+    /// The kernel does not accept what we make: our mistake.
+    pub refused: Option<Difference>,
+}
+
+struct Running {
+    label: &'static str,
+    /// Most packets that a queue may show.
+    packets: usize,
+    loaded: Box<dyn Loaded>,
+}
+
+/// The forms of loops, with the labels of the engines that run them.
+const FORMS: [Form; 2] = [
+    Form {
+        name: "may-goto",
+        loops: Loops::MayGoto,
+        packets: SchedState::MAX_QUEUE,
+        labels: ["interpreter", "rbpf", "kernel"],
+    },
+    Form {
+        name: "bounded",
+        loops: Loops::Bounded,
+        packets: 64,
+        labels: ["interpreter, bounded", "rbpf, bounded", "kernel, bounded"],
+    },
+];
+
+struct Form {
+    name: &'static str,
+    loops: Loops,
+    packets: usize,
+    labels: [&'static str; 3],
+}
+
+/// Labels of all engines, in the order of reports.
+pub(super) fn labels() -> impl Iterator<Item = &'static str> {
+    FORMS.iter().flat_map(|form| form.labels)
+}
+
+/// Whether a label is that of the kernel.
+pub(super) fn is_kernel(label: &str) -> bool {
+    label.starts_with("kernel")
+}
+
+impl Subject {
+    /// Compiles and loads a program.
+    pub fn new(program: Program) -> Self {
+        let mut subject = Self {
+            program,
+            running: Vec::new(),
+            troubles: Vec::new(),
+            refused: None,
+        };
+        for form in &FORMS {
+            subject.add(form);
+        }
+        subject
+    }
+
+    fn add(&mut self, form: &Form) {
+        let options = Options { loops: form.loops };
+        let code = match compile(&self.program, &options) {
+            Ok(code) => code,
+            Err(error) => {
+                let text = error.to_string();
+                let name = text.split(':').next().unwrap_or_default().to_owned();
+                let form = form.name;
+                self.troubles.push(Trouble::Compiler { form, name });
+                return;
+            }
+        };
+        let image = Image::new(object::bytecode(&code.body()));
+        let engines: [&dyn Engine; 3] = [&Interpreter::default(), &Rbpf, &Kernel::default()];
+        for (engine, label) in engines.into_iter().zip(form.labels) {
+            match engine.load(&image) {
+                Ok(loaded) => self.running.push(Running {
+                    label,
+                    packets: form.packets,
+                    loaded,
+                }),
+                Err(Refusal::Unsupported { what, .. }) => self.troubles.push(Trouble::Declined {
+                    engine: label,
+                    why: what.to_owned(),
+                }),
+                Err(refusal @ (Refusal::NeedsCapBpf | Refusal::NoKernel { .. })) => {
+                    self.troubles.push(Trouble::Absent {
+                        engine: label,
+                        needs: refusal.to_string(),
+                    });
+                }
+                Err(refusal) => {
+                    let text = refusal.to_string();
+                    let (what, log) = text.split_once('\n').unwrap_or((&text, ""));
+                    self.refused.get_or_insert(Difference {
+                        engine: label,
+                        what: what.to_owned(),
+                        log: log.to_owned(),
+                    });
+                }
+            }
+        }
+    }
+
+    /// The program.
+    pub const fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Compares all engines in one state; `compared` is told of each that ran.
+    ///
+    /// # Errors
+    /// The first difference.
+    ///
+    /// # Panics
+    /// If the state is not one that a host can show.
+    pub fn compare(
+        &mut self,
+        state: &SchedState,
+        mut compared: impl FnMut(&'static str),
+    ) -> Result<(), Difference> {
+        let expected = reference(&self.program, state);
+        let mut shown = fill(state).expect("the state can be shown");
+        soil(&mut shown, state.seed ^ state.time_ms);
+        let queues = QueueName::ALL.map(|name| state.queue(name).len());
+        let longest = queues.into_iter().max().unwrap_or(0);
+        for running in &mut self.running {
+            if longest > running.packets {
+                continue;
+            }
+            compared(running.label);
+            one(running, &shown, &expected)?;
+        }
+        Ok(())
+    }
+}
+
+fn one(running: &mut Running, shown: &Filled, expected: &Outcome) -> Result<(), Difference> {
+    let engine = running.label;
+    let what = match decide_on(&mut *running.loaded, shown) {
+        Ok(found) if found == *expected => return Ok(()),
+        Ok(found) => difference(expected, &found),
+        Err(mishap) => format!("no decision: {mishap}"),
+    };
+    let log = String::new();
+    Err(Difference { engine, what, log })
+}
+
+/// The first part of two outcomes that differs.
+fn difference(expected: &Outcome, found: &Outcome) -> String {
+    let parts: [(&str, String, String); 6] = [
+        (
+            "actions",
+            format!("{:?}", expected.actions),
+            format!("{:?}", found.actions),
+        ),
+        (
+            "registers",
+            format!("{:?}", expected.registers),
+            format!("{:?}", found.registers),
+        ),
+        (
+            "USER values",
+            format!("{:?}", expected.users),
+            format!("{:?}", found.users),
+        ),
+        (
+            "queues",
+            format!("{:?}", expected.queues),
+            format!("{:?}", found.queues),
+        ),
+        (
+            "prints",
+            format!("{:?}", expected.prints),
+            format!("{:?}", found.prints),
+        ),
+        (
+            "number of prints",
+            expected.print_count.to_string(),
+            found.print_count.to_string(),
+        ),
+    ];
+    let differing = parts.iter().find(|(_, expected, found)| expected != found);
+    let (what, expected, found) = differing.expect("the outcomes differ");
+    format!("{what}: expected {expected}, found {found}")
+}
