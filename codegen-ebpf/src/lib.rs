@@ -9,6 +9,7 @@ mod bounds;
 mod btf;
 mod cfg;
 mod count;
+mod demand;
 mod emit;
 pub mod isa;
 mod jump;

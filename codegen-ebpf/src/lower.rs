@@ -10,6 +10,7 @@ mod build;
 mod elem;
 mod expr;
 mod extremum;
+mod flat;
 mod fold;
 mod packets;
 mod pop;
@@ -18,12 +19,12 @@ mod stmt;
 mod subflows;
 
 use progmp_abi::layout::{self, block, queue};
-use progmp_ir::{ExprId, Kind, Program, VarId};
+use progmp_ir::{ExprId, ExprKind, Kind, Program, QueueName, VarId};
 
 use crate::bounds::Formula;
 use crate::isa::Size;
 use crate::vcode::{BlockId, Vcode};
-use crate::{Error, Loops};
+use crate::{Error, Loops, demand};
 
 use build::{Builder, Val};
 use elem::Elem;
@@ -54,6 +55,9 @@ enum Binding {
     Subflows(Val),
     /// A set of packets.
     Packets(Packets),
+    /// The first member of a packet list, of which nothing else is asked for; the index is all
+    /// ones if the list is empty.
+    First { elem: Elem, source: QueueName },
 }
 
 struct Lower<'p> {
@@ -63,6 +67,8 @@ struct Lower<'p> {
     vars: Vec<Option<Binding>>,
     /// The elements of the enclosing lambdas and loops, outermost first.
     scope: Vec<Elem>,
+    /// For each variable, whether only the first member of its list matters.
+    first_only: Vec<bool>,
     /// How many POPs from Q there are at most.
     popped: Formula,
     /// The number of actions so far.
@@ -93,6 +99,7 @@ pub(crate) fn lower(program: &Program, loops: Loops, popped: Formula) -> Result<
         loops,
         vars: vec![None; program.vars.len()],
         scope: Vec::new(),
+        first_only: demand::first_only(program),
         popped,
         count,
         exit,
@@ -136,6 +143,17 @@ impl Lower<'_> {
         }
     }
 
+    /// The first member of a list, if it is a variable that holds nothing else.
+    fn first_of(&self, list: ExprId) -> Option<(Elem, QueueName)> {
+        match self.program.expr(list).kind {
+            ExprKind::Var(var) => match *self.var(var) {
+                Binding::First { elem, source } => Some((elem, source)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn bind(&mut self, var: VarId, binding: Binding) {
         self.vars[var.index()] = Some(binding);
     }
@@ -163,8 +181,7 @@ impl Lower<'_> {
     /// Whether an expression reads the variable.
     fn reads(&self, expr: ExprId, var: VarId) -> bool {
         let kind = &self.program.expr(expr).kind;
-        *kind == progmp_ir::ExprKind::Var(var)
-            || kind.children().iter().any(|&child| self.reads(child, var))
+        *kind == ExprKind::Var(var) || kind.children().iter().any(|&child| self.reads(child, var))
     }
 
     fn kind_of(&self, list: ExprId) -> Kind {

@@ -32,6 +32,14 @@ pub(super) struct Head {
     round: Option<Val>,
 }
 
+/// A loop that goes around a fixed number of times.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fixed {
+    head: BlockId,
+    round: Val,
+    after: BlockId,
+}
+
 /// Vcode under construction, and the block that is being written.
 pub(super) struct Builder {
     pub(super) code: Vcode,
@@ -186,10 +194,17 @@ impl Builder {
         self.alu(AluOp::Rsh, a, b)
     }
 
+    /// `-a`.
+    pub(super) fn negative(&mut self, a: Val) -> Val {
+        match a {
+            Val::Const(a) => Val::Const(a.wrapping_neg()),
+            Val::Reg(a) => self.define(Op::Neg(a)),
+        }
+    }
+
     /// The lowest bit of `a`, alone.
     pub(super) fn lowest(&mut self, a: Val) -> Val {
-        let vreg = self.reg(a);
-        let negative = self.define(Op::Neg(vreg));
+        let negative = self.negative(a);
         self.and(a, negative)
     }
 
@@ -379,6 +394,16 @@ impl Builder {
         }
     }
 
+    /// Goes to `at` if the word is 0, and goes on writing where it is not; in the bounded form,
+    /// that is what the kernel's verifier walks first.
+    pub(super) fn leave_first(&mut self, word: Val, at: To<'_>) {
+        let go_on = self.block(0);
+        let zero = Val::Const(0);
+        let first = self.loops == Loops::Bounded;
+        self.test_ordered(Cond::Eq, word, zero, at, (go_on, &[]), first);
+        self.switch(go_on);
+    }
+
     /// Opens a loop that goes around at most `limit` times, and goes on writing in it. Returns the
     /// carried values. `trips` is set to that of the head by the caller.
     pub(super) fn open(&mut self, init: &[Val], limit: u64) -> (Head, Vec<Val>) {
@@ -411,6 +436,41 @@ impl Builder {
             round,
         };
         (head, carried)
+    }
+
+    /// Opens a loop that goes around exactly `times`, in the bounded form: it has one way through.
+    /// Returns what [`Self::repeat`] takes, and the carried values.
+    pub(super) fn open_fixed(&mut self, init: &[Val], times: u64) -> (Fixed, Vec<Val>) {
+        let mut all = init.to_vec();
+        let start = self.reg(Val::Const(0));
+        all.push(Val::Reg(start));
+        let head = self.block(all.len());
+        self.goto((head, &all));
+        self.switch(head);
+        self.rounds = &self.rounds + &self.trips;
+        let mut carried = self.params(head);
+        let round = carried.pop().expect("the round was passed");
+        let after = self.block(0);
+        let more = self.block(0);
+        let times = Val::Const(times);
+        self.test(Cond::Ge, round, times, (after, &[]), (more, &[]));
+        self.switch(more);
+        (Fixed { head, round, after }, carried)
+    }
+
+    /// Ends the block: the run is aborted.
+    pub(super) fn abort(&mut self) {
+        self.goto((self.spent, &[]));
+    }
+
+    /// Ends a round of a loop that goes around a fixed number of times, and goes on writing behind
+    /// the loop, where the carried values are those of its head.
+    pub(super) fn repeat(&mut self, fixed: Fixed, carried: &[Val]) {
+        let mut all = carried.to_vec();
+        let next = self.add(fixed.round, Val::Const(1));
+        all.push(next);
+        self.goto((fixed.head, &all));
+        self.switch(fixed.after);
     }
 
     /// Ends the block: the next round of a loop.

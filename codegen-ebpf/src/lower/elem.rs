@@ -101,6 +101,11 @@ impl Lower<'_> {
                     self.first_subflow(set, null)
                 }
                 Kind::Packet => {
+                    if let Some((elem, _)) = self.first_of(list) {
+                        let none = Val::Const(u64::MAX);
+                        self.b.leave_if(Cond::Eq, elem.index, none, (null, &[]));
+                        return elem;
+                    }
                     let list = self.packets(list);
                     self.first_packet(&list, null)
                 }

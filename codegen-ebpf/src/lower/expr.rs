@@ -194,10 +194,16 @@ impl Lower<'_> {
                     let zero = Val::Const(0);
                     self.b.test(Cond::Eq, set, zero, (yes, &[]), (no, &[]));
                 }
-                Kind::Packet => {
-                    let list = self.packets(list);
-                    self.test_empty(&list, yes, no);
-                }
+                Kind::Packet => match self.first_of(list) {
+                    Some((elem, _)) => {
+                        self.b
+                            .test(Cond::Eq, elem.index, NULL, (yes, &[]), (no, &[]));
+                    }
+                    None => {
+                        let list = self.packets(list);
+                        self.test_empty(&list, yes, no);
+                    }
+                },
             },
             ref other => unreachable!("{other:?} is no condition"),
         }

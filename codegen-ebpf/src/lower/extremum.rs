@@ -8,8 +8,10 @@ use progmp_ir::{ExprId, Extremum, Kind, Lambda};
 use super::Lower;
 use super::build::Val;
 use super::elem::Elem;
-use super::fold::Body;
-use crate::isa::Cond;
+use super::flat::Flat;
+use super::fold::{Body, Straight};
+use crate::Loops;
+use crate::isa::{AluOp, Cond};
 use crate::vcode::BlockId;
 
 impl<'p> Lower<'p> {
@@ -56,7 +58,7 @@ impl<'p> Lower<'p> {
             Kind::Subflow => 6,
             Kind::Packet => 11,
         };
-        if self.bits(lambda.body) + shift < 64 {
+        if self.bits(lambda.body) + shift < 63 {
             self.packed(which, list, lambda, shift, null)
         } else {
             self.unpacked(which, list, lambda, null)
@@ -72,6 +74,9 @@ impl<'p> Lower<'p> {
         null: BlockId,
     ) -> Elem {
         let kind = self.kind_of(list);
+        if self.is_straight_fold(list, lambda.body) {
+            return self.packed_straight(which, list, lambda, shift, null);
+        }
         let low = Val::Const((1 << shift) - 1);
         let (cond, worst) = match which {
             Extremum::Min => (Cond::Lt, u64::MAX),
@@ -106,6 +111,97 @@ impl<'p> Lower<'p> {
         Elem::new(kind, index)
     }
 
+    /// Whether a fold is to be written without branches.
+    fn is_straight_fold(&self, list: ExprId, key: ExprId) -> bool {
+        let straight = match self.kind_of(list) {
+            Kind::Subflow => self.loops == Loops::Bounded,
+            Kind::Packet => self.is_straight(&self.packets(list)),
+        };
+        straight && self.is_flat(key)
+    }
+
+    /// Goes over a list with a body that has no branch.
+    fn straight(&mut self, list: ExprId, init: &[Val], body: &mut Straight<'_, 'p>) -> Vec<Val> {
+        match self.kind_of(list) {
+            Kind::Subflow => {
+                let set = self.subflows(list);
+                self.straight_subflows(set, init, body)
+            }
+            Kind::Packet => {
+                let list = self.packets(list);
+                self.straight_packets(&list, init, body)
+            }
+        }
+    }
+
+    /// The key of an element that counts, and 1 if it is not NULL, without a branch.
+    fn flat_key(&mut self, lambda: Lambda, elem: Elem, counts: Val) -> (Val, Val) {
+        self.enter(lambda.param, elem);
+        let Flat { value, valid } = self.flat_int(lambda.body);
+        self.leave();
+        let counts = match valid {
+            Some(valid) => self.b.and(counts, valid),
+            None => counts,
+        };
+        (value, counts)
+    }
+
+    /// Packed words are below 2^63: they can be compared by a subtraction.
+    fn packed_straight(
+        &mut self,
+        which: Extremum,
+        list: ExprId,
+        lambda: Lambda,
+        shift: u32,
+        null: BlockId,
+    ) -> Elem {
+        let kind = self.kind_of(list);
+        let low = Val::Const((1 << shift) - 1);
+        let sign = Val::Const(63);
+        // For MIN, all ones below the sign; for MAX, 0.
+        let mut worst = self.b.opaque(0);
+        if which == Extremum::Min {
+            let inf = self.b.opaque(u64::MAX);
+            worst = self.b.shr(inf, Val::Const(1));
+        }
+        let best = self.straight(list, &[worst], &mut |lower, elem, counts, best| {
+            let (key, counts) = lower.flat_key(lambda, elem, counts);
+            let shifted = lower.b.shl(key, Val::Const(u64::from(shift)));
+            let mask = lower.spread(counts);
+            let packed = match which {
+                Extremum::Min => {
+                    let packed = lower.b.or(shifted, elem.index);
+                    let absent = lower.b.xor(mask, Val::Const(u64::MAX));
+                    let absent = lower.b.shr(absent, Val::Const(1));
+                    lower.b.or(packed, absent)
+                }
+                Extremum::Max => {
+                    let index = lower.b.xor(elem.index, low);
+                    let packed = lower.b.or(shifted, index);
+                    lower.b.and(packed, mask)
+                }
+            };
+            // The smaller one is the best plus the difference where that is negative.
+            let difference = lower.b.alu(AluOp::Sub, packed, best[0]);
+            let negative = lower.b.alu(AluOp::Arsh, difference, sign);
+            let change = match which {
+                Extremum::Min => lower.b.and(difference, negative),
+                Extremum::Max => lower.b.and_not(difference, negative),
+            };
+            vec![lower.b.add(best[0], change)]
+        });
+        let best = self.b.reload(best[0]);
+        let (none, index) = match which {
+            Extremum::Min => (self.b.shr(best, Val::Const(62)), best),
+            Extremum::Max => {
+                let none = self.is_zero(best);
+                (none, self.b.xor(best, low))
+            }
+        };
+        self.b.leave_if(Cond::Ne, none, Val::Const(0), (null, &[]));
+        Elem::new(kind, index)
+    }
+
     fn unpacked(&mut self, which: Extremum, list: ExprId, lambda: Lambda, null: BlockId) -> Elem {
         let kind = self.kind_of(list);
         let none = Val::Const(u64::MAX);
@@ -133,6 +229,15 @@ impl<'p> Lower<'p> {
     /// The sum of the keys that are not NULL.
     pub(super) fn sum(&mut self, list: ExprId, lambda: Lambda) -> Val {
         let init = [Val::Const(0)];
+        if self.is_straight_fold(list, lambda.body) {
+            let sum = self.straight(list, &init, &mut |lower, elem, counts, sum| {
+                let (key, counts) = lower.flat_key(lambda, elem, counts);
+                let mask = lower.spread(counts);
+                let key = lower.b.and(key, mask);
+                vec![lower.b.add(sum[0], key)]
+            });
+            return self.b.reload(sum[0]);
+        }
         let sum = self.each(list, &init, lambda.body, &mut |lower, elem, sum, steps| {
             let skip = lower.b.block(0);
             let key = lower.key(lambda, elem, skip);

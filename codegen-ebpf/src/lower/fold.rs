@@ -4,7 +4,7 @@ use progmp_abi::layout;
 use progmp_ir::Kind;
 
 use super::Lower;
-use super::build::Val;
+use super::build::{Fixed, Val};
 use super::elem::Elem;
 use super::packets::Packets;
 use crate::Loops;
@@ -29,6 +29,23 @@ pub(super) enum Unroll {
     /// The first eight are written out, the loop serves the rest.
     First8,
 }
+
+/// Two open loops of the bounded form.
+struct Chunks {
+    outer: Fixed,
+    inner: Fixed,
+    exit: BlockId,
+    kept: usize,
+    left: (Val, Val),
+    carried: Vec<Val>,
+}
+
+/// Rounds between two looks at whether a loop of the bounded form is done.
+const CHUNK: u64 = 16;
+
+/// What is done with one element without a branch: it gets the element, 1 if it counts (else 0),
+/// and the carried values, and returns the next ones.
+pub(super) type Straight<'f, 'p> = dyn FnMut(&mut Lower<'p>, Elem, Val, &[Val]) -> Vec<Val> + 'f;
 
 /// What is done with one element: it ends every path by going to one of the steps.
 pub(super) type Body<'f, 'p> = dyn FnMut(&mut Lower<'p>, Elem, &[Val], Steps) + 'f;
@@ -117,7 +134,25 @@ impl<'p> Lower<'p> {
     ) -> Vec<Val> {
         let once = self.b.trips.clone();
         if self.loops == Loops::Bounded {
-            return self.each_packet_flat(list, init, body);
+            let flat = self.has_flat_filters(list);
+            return self.rounds(list, init, &mut |lower, elem, present, carried, steps| {
+                let present = match flat {
+                    true => lower.passes(list, elem, present),
+                    false => present,
+                };
+                let skip = lower.b.block(0);
+                let here = lower.b.here();
+                lower.b.switch(skip);
+                lower.b.goto((steps.next, carried));
+                lower.b.switch(here);
+                // What leaves the loop is walked first.
+                lower.b.leave_first(present, (skip, &[]));
+                let mut list = list.clone();
+                if flat {
+                    list.filters.clear();
+                }
+                lower.filtered(&list, elem, carried, steps, body);
+            });
         }
         self.each_word(list, init, &mut |lower, word, carried, steps| {
             let after = lower.each_bit(list, word, carried, &once, steps.exit, body);
@@ -125,49 +160,164 @@ impl<'p> Lower<'p> {
         })
     }
 
-    /// The same in one loop, a round of which takes a packet or the next word: so there are fewer
-    /// rounds for the kernel's verifier to walk.
-    fn each_packet_flat(
+    /// The same in one loop, each round of which takes a packet, and the next word without a branch
+    /// when the last one is used up: the kernel's verifier has one way through each round, and
+    /// leaves the loop every sixteen rounds only.
+    fn rounds(
         &mut self,
         list: &Packets,
         init: &[Val],
-        body: &mut Body<'_, 'p>,
+        body: &mut dyn FnMut(&mut Self, Elem, Val, &[Val], Steps),
     ) -> Vec<Val> {
         let exit = self.b.block(init.len());
         let once = self.b.trips.clone();
-        let items = self.most(list);
-        let rounds = &items + &Formula::constant(self.words_at_most() + 1);
         let some = self.summary(list);
         let mut all = init.to_vec();
         all.extend([some, Val::Const(0), Val::Const(0)]);
-        self.b.trips = &once * &rounds;
-        let limit = rounds.at(layout::SUBFLOWS as u64, 64);
-        let (head, mut carried) = self.b.open(&all, limit);
-        let [some, number, rest] = carried.split_off(init.len())[..] else {
+        // A word of a list that must still be in a queue may be empty.
+        let empty = match list.still_in {
+            Some(_) => self.words_at_most(),
+            None => 0,
+        };
+        let rounds = self.most(list).at(layout::SUBFLOWS as u64, 64) + empty;
+        let done = |carried: &[Val]| (carried[init.len()], carried[init.len() + 2]);
+        let (chunks, inner) = self.open_chunks(&all, rounds, exit, init.len(), done);
+        let (carried, rest) = inner.split_at(init.len());
+        let &[some, number, rest] = rest else {
             unreachable!("three values were passed besides");
         };
-        let take = self.b.block(0);
-        let zero = Val::Const(0);
-        self.b.leave_if(Cond::Ne, rest, zero, (take, &[]));
-        self.b.leave_at_zero(some, (exit, &carried));
+        let more = self.mask_of(rest);
         let bit = self.b.lowest(some);
-        let others = self.b.xor(some, bit);
+        let bit = self.b.and_not(bit, more);
         let next_number = self.b.position(bit);
-        let word = self.word(list, next_number);
-        let mut all = carried.clone();
-        all.extend([others, next_number, word]);
-        self.b.again(head, &all);
-        self.b.switch(take);
-        self.b.trips = &once * &items;
-        let next = self.b.block(init.len());
+        let turns = self.mask_of(bit);
+        let number = self.blend(turns, next_number, number);
+        let word = self.word(list, number);
+        let fresh = self.b.and(word, turns);
+        let rest = self.b.or(rest, fresh);
+        let some = self.b.xor(some, bit);
+        let present = self.is_nonzero(rest);
         let bit = self.b.lowest(rest);
         let rest = self.b.xor(rest, bit);
         let elem = self.packet_at(number, bit);
-        self.filtered(list, elem, &carried, Steps { next, exit }, body);
+        let elem = self.with_record(elem);
+        let next = self.b.block(init.len());
+        body(self, elem, present, carried, Steps { next, exit });
         self.b.switch(next);
         let mut all = self.b.params(next);
         all.extend([some, number, rest]);
-        self.b.again(head, &all);
+        self.close_chunks(chunks, &inner, &all);
+        self.b.trips = once;
+        self.b.switch(exit);
+        self.b.params(exit)
+    }
+
+    /// Opens two loops, one in the other, that go around `rounds` times together, and leave for
+    /// `exit` between two chunks of rounds if both words that `done` names are 0. `exit` takes the
+    /// first `kept` carried values.
+    fn open_chunks(
+        &mut self,
+        init: &[Val],
+        rounds: u64,
+        exit: BlockId,
+        kept: usize,
+        done: impl Fn(&[Val]) -> (Val, Val),
+    ) -> (Chunks, Vec<Val>) {
+        let once = self.b.trips.clone();
+        let chunks = rounds.div_ceil(CHUNK);
+        self.b.trips = &once * &Formula::constant(chunks + 1);
+        let (outer, carried) = self.b.open_fixed(init, chunks);
+        let (a, b) = done(&carried);
+        let left = self.b.or(a, b);
+        self.b.leave_at_zero(left, (exit, &carried[..kept]));
+        self.b.trips = &once * &Formula::constant(chunks * CHUNK);
+        let (inner, values) = self.b.open_fixed(&carried, CHUNK);
+        let chunks = Chunks {
+            outer,
+            inner,
+            exit,
+            kept,
+            left: done(&carried),
+            carried,
+        };
+        (chunks, values)
+    }
+
+    /// Closes both loops: `inner` is what the inner loop carries, `next` what it goes on with.
+    fn close_chunks(&mut self, chunks: Chunks, inner: &[Val], next: &[Val]) {
+        self.b.repeat(chunks.inner, next);
+        self.b.repeat(chunks.outer, inner);
+        let left = self.b.or(chunks.left.0, chunks.left.1);
+        self.b
+            .leave_at_zero(left, (chunks.exit, &chunks.carried[..chunks.kept]));
+        self.b.abort();
+    }
+
+    /// 1 if the packet is present and passes the filters, which have no branch.
+    fn passes(&mut self, list: &Packets, elem: Elem, present: Val) -> Val {
+        let mut passes = present;
+        for filter in &list.filters {
+            self.enter(filter.param, elem);
+            let truth = self.is_true(filter.body);
+            self.leave();
+            passes = self.b.and(passes, truth);
+        }
+        passes
+    }
+
+    /// Whether a list's filters have no branch.
+    fn has_flat_filters(&self, list: &Packets) -> bool {
+        list.filters.iter().all(|filter| self.is_flat(filter.body))
+    }
+
+    /// Whether a fold over a packet list is to be written without branches.
+    pub(super) fn is_straight(&self, list: &Packets) -> bool {
+        self.loops == Loops::Bounded && self.has_flat_filters(list)
+    }
+
+    /// Goes over the packets of a list with a body that has no branch.
+    pub(super) fn straight_packets(
+        &mut self,
+        list: &Packets,
+        init: &[Val],
+        body: &mut Straight<'_, 'p>,
+    ) -> Vec<Val> {
+        self.rounds(list, init, &mut |lower, elem, present, carried, steps| {
+            let passes = lower.passes(list, elem, present);
+            let next = body(lower, elem, passes, carried);
+            lower.b.goto((steps.next, &next));
+        })
+    }
+
+    /// Goes over the subflows of a word with a body that has no branch.
+    pub(super) fn straight_subflows(
+        &mut self,
+        set: Val,
+        init: &[Val],
+        body: &mut Straight<'_, 'p>,
+    ) -> Vec<Val> {
+        if self.loops == Loops::MayGoto {
+            let one = Val::Const(1);
+            return self.each_subflow(set, init, Unroll::No, &mut |lower, elem, carried, steps| {
+                let next = body(lower, elem, one, carried);
+                lower.b.goto((steps.next, &next));
+            });
+        }
+        let exit = self.b.block(init.len());
+        let once = self.b.trips.clone();
+        let set = self.b.reload(set);
+        let done = |carried: &[Val]| (carried[init.len()], Val::Const(0));
+        let rounds = layout::SUBFLOWS as u64;
+        let all = with(init, set);
+        let (chunks, inner) = self.open_chunks(&all, rounds, exit, init.len(), done);
+        let (values, rest) = inner.split_at(init.len());
+        let present = self.is_nonzero(rest[0]);
+        let bit = self.b.lowest(rest[0]);
+        let rest = self.b.xor(rest[0], bit);
+        let index = self.b.position(bit);
+        let elem = self.with_record(Elem::new(Kind::Subflow, index));
+        let next = body(self, elem, present, values);
+        self.close_chunks(chunks, &inner, &with(&next, rest));
         self.b.trips = once;
         self.b.switch(exit);
         self.b.params(exit)

@@ -116,11 +116,20 @@ impl Lower<'_> {
         for word in 0..=layout::WORDS {
             self.b.store(Size::U64, base, at + 8 * word, Val::Const(0));
         }
-        self.each_packet(list, &[], &mut |lower, elem, _, steps| {
-            let place = lower.place(elem);
-            lower.put_at(at, place);
-            lower.b.goto((steps.next, &[]));
-        });
+        if self.is_straight(list) {
+            self.straight_packets(list, &[], &mut |lower, elem, counts, _| {
+                let mut place = lower.place(elem);
+                place.scale(&mut lower.b, counts);
+                lower.put_at(at, place);
+                Vec::new()
+            });
+        } else {
+            self.each_packet(list, &[], &mut |lower, elem, _, steps| {
+                let place = lower.place(elem);
+                lower.put_at(at, place);
+                lower.b.goto((steps.next, &[]));
+            });
+        }
         Packets {
             source: list.source,
             at,
@@ -164,6 +173,16 @@ impl Lower<'_> {
 
     /// The first member; leaves for `null` if there is none.
     pub(super) fn first_packet(&mut self, list: &Packets, null: BlockId) -> Elem {
+        if self.is_straight(list) && !list.is_plain() {
+            let none = [Val::Const(u64::MAX)];
+            let found = self.straight_packets(list, &none, &mut |lower, elem, counts, first| {
+                // An index is far below 2^63, and all ones is not.
+                let none_yet = lower.b.shr(first[0], Val::Const(63));
+                let take = lower.b.and(counts, none_yet);
+                vec![lower.select(take, elem.index, first[0])]
+            });
+            return self.found_packet(found[0], null);
+        }
         if !list.is_plain() {
             let found = self.each_packet(
                 list,
@@ -193,6 +212,13 @@ impl Lower<'_> {
 
     /// The last member; leaves for `null` if there is none.
     pub(super) fn last_packet(&mut self, list: &Packets, null: BlockId) -> Elem {
+        if self.is_straight(list) && !list.is_plain() {
+            let none = [Val::Const(u64::MAX)];
+            let found = self.straight_packets(list, &none, &mut |lower, elem, counts, last| {
+                vec![lower.select(counts, elem.index, last[0])]
+            });
+            return self.found_packet(found[0], null);
+        }
         if !list.is_plain() {
             let found = self.each_packet(
                 list,
@@ -232,7 +258,11 @@ impl Lower<'_> {
     /// How many members a list has.
     pub(super) fn count_packets(&mut self, list: &Packets) -> Val {
         let none = [Val::Const(0)];
-        let count = if list.is_plain() {
+        let count = if self.is_straight(list) {
+            self.straight_packets(list, &none, &mut |lower, _, counts, count| {
+                vec![lower.b.add(count[0], counts)]
+            })
+        } else if list.is_plain() {
             self.each_word(list, &none, &mut |lower, word, count, steps| {
                 let ones = lower.ones(word.value, 64);
                 let more = lower.b.add(count[0], ones);

@@ -5,7 +5,7 @@ use progmp_abi::queue_at;
 use progmp_ir::{ExprId, QueueName};
 
 use super::Lower;
-use super::build::Val;
+use super::build::{Builder, Val};
 use super::elem::Elem;
 use super::packets::Packets;
 use crate::isa::{Cond, Size};
@@ -22,9 +22,25 @@ pub(super) struct Place {
     in_word: Val,
 }
 
+impl Place {
+    /// The same place if `factor` is 1; no bits if it is 0.
+    pub(super) fn scale(&mut self, b: &mut Builder, factor: Val) {
+        let mask = b.negative(factor);
+        self.in_some = b.and(self.in_some, mask);
+        self.in_word = b.and(self.in_word, mask);
+    }
+}
+
 impl Lower<'_> {
     /// Pops from a list; leaves for `null` if there is nothing to pop.
     pub(super) fn pop(&mut self, list: ExprId, null: BlockId) -> Elem {
+        if let Some((elem, source)) = self.first_of(list) {
+            let none = Val::Const(u64::MAX);
+            self.b.leave_if(Cond::Eq, elem.index, none, (null, &[]));
+            let place = self.place(elem);
+            self.take(source, place);
+            return elem;
+        }
         let mut list = self.packets(list);
         let name = list.source;
         if list.is_plain() && list.at == queue_at(name) {

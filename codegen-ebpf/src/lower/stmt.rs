@@ -162,6 +162,7 @@ impl<'p> Lower<'p> {
             (Type::Bool, Operand::Expr(e)) => self.bool_binding(e),
             (Type::List(source), Operand::Expr(e)) => match source.kind() {
                 Kind::Subflow => Binding::Subflows(self.subflows(e)),
+                Kind::Packet if self.first_only[var.index()] => self.first_member(e),
                 Kind::Packet => Binding::Packets(self.stored(e)),
             },
             (Type::Subflow, init) => self.reference(Kind::Subflow, init),
@@ -182,24 +183,42 @@ impl<'p> Lower<'p> {
         }
     }
 
+    /// The first member of a packet list, for a variable of which nothing else is asked for.
+    fn first_member(&mut self, list: ExprId) -> Binding {
+        let list = self.packets(list);
+        let null = self.b.block(0);
+        let elem = self.first_packet(&list, null);
+        let elem = self.or_null(elem, null);
+        let source = list.source;
+        Binding::First { elem, source }
+    }
+
     fn reference(&mut self, kind: Kind, init: Operand) -> Binding {
         let null = self.b.block(0);
-        let join = self.b.block(1);
         let elem = self.operand(init, null);
-        self.b.goto((join, &[elem.index]));
-        self.b.switch(null);
-        self.b.goto((join, &[NULL]));
-        self.b.switch(join);
-        let mut index = self.b.params(join)[0];
         let nullable = match init {
             Operand::Expr(e) => self.program.expr(e).may_be_null,
             Operand::Pop { .. } => true,
         };
-        if nullable {
-            index = self.b.reload(index);
+        if !nullable {
+            let index = elem.index;
+            let elem = Elem::new(kind, index);
+            return Binding::Elem { elem, nullable };
         }
-        let elem = Elem::new(kind, index);
+        let elem = self.or_null(elem, null);
         Binding::Elem { elem, nullable }
+    }
+
+    /// The element, or all ones as its index on the way that comes from `null`.
+    fn or_null(&mut self, elem: Elem, null: BlockId) -> Elem {
+        let join = self.b.block(1);
+        self.b.goto((join, &[elem.index]));
+        self.b.switch(null);
+        self.b.goto((join, &[NULL]));
+        self.b.switch(join);
+        let index = self.b.params(join)[0];
+        let index = self.b.reload(index);
+        Elem::new(elem.kind, index)
     }
 
     fn print(&mut self, at: StmtId, args: &[PrintArg]) {

@@ -132,6 +132,9 @@ impl Lower<'_> {
     }
 
     fn those_by_loop(&mut self, candidates: Val, param: VarId, body: ExprId, wanted: bool) -> Val {
+        if self.is_flat(body) {
+            return self.those_flat(candidates, param, body, wanted);
+        }
         let unroll = self.unrolls(body);
         let found = self.each_subflow(
             candidates,
@@ -156,6 +159,57 @@ impl Lower<'_> {
             },
         );
         self.b.reload(found[0])
+    }
+
+    /// Without branches: the first eight are asked whether they are candidates or not.
+    fn those_flat(&mut self, candidates: Val, param: VarId, body: ExprId, wanted: bool) -> Val {
+        let exit = self.b.block(1);
+        let mut found = Val::Const(0);
+        let mut rest = candidates;
+        if self.unrolls(body) == Unroll::First8 {
+            for index in 0..8 {
+                if index == 4 {
+                    let others = self.b.and(candidates, Val::Const(!0xf));
+                    let none = Val::Const(0);
+                    self.b.leave_if(Cond::Eq, others, none, (exit, &[found]));
+                }
+                let elem = Elem::new(Kind::Subflow, Val::Const(index));
+                found = self.with_truth(found, param, body, wanted, elem);
+            }
+            rest = self.b.and(candidates, Val::Const(!0xff));
+            let none = Val::Const(0);
+            self.b.leave_if(Cond::Eq, rest, none, (exit, &[found]));
+        }
+        let found = self.straight_subflows(rest, &[found], &mut |lower, elem, _, found| {
+            // A round without a subflow asks the first one, which is a candidate or left out below.
+            vec![lower.with_truth(found[0], param, body, wanted, elem)]
+        });
+        self.b.goto((exit, &found));
+        self.b.switch(exit);
+        let found = self.b.params(exit)[0];
+        let found = self.b.reload(found);
+        self.b.and(found, candidates)
+    }
+
+    /// The word with the bit of an element of which a predicate is TRUE (`wanted`) or FALSE.
+    fn with_truth(
+        &mut self,
+        found: Val,
+        param: VarId,
+        body: ExprId,
+        wanted: bool,
+        elem: Elem,
+    ) -> Val {
+        self.enter(param, elem);
+        let truth = if wanted {
+            self.is_true(body)
+        } else {
+            self.is_false(body)
+        };
+        self.leave();
+        let index = self.index(elem);
+        let bit = self.b.shl(truth, index);
+        self.b.or(found, bit)
     }
 
     /// Whether a lambda's body is small enough to be written several times.
