@@ -26,7 +26,13 @@ pub struct Bounds {
 /// Rounds of `may_goto` that one run has (`BPF_MAX_LOOPS`, Linux 6.9).
 const ROUNDS: u64 = 8 * 1024 * 1024;
 /// Instructions of a program (`BPF_COMPLEXITY_LIMIT_INSNS`).
-const SLOTS: usize = 1_000_000;
+pub(crate) const SLOTS: usize = 1_000_000;
+/// Instructions that the kernel's verifier walks at most.
+const WALKED: u64 = 1_000_000;
+/// What an estimate of them may be: where branches meet, some ways are walked twice.
+const WALKED_ESTIMATE: u64 = WALKED / 2;
+/// Packets of each queue that a program in the bounded form is shown.
+const BOUNDED_PACKETS: u64 = 64;
 /// Bytes of stack (`MAX_BPF_STACK`).
 const STACK: usize = 512;
 /// What the kernel takes of the stack for `may_goto`: a counter, and in later versions a time.
@@ -83,6 +89,13 @@ pub(crate) fn emit(
     let mut steps = Formula::default();
     for (block, size) in vcode.blocks.iter().zip(&placed.sizes) {
         steps = &steps + &(&block.trips * &Formula::constant(*size as u64));
+    }
+    let walked = steps.at(layout::SUBFLOWS as u64, BOUNDED_PACKETS);
+    if loops == Loops::Bounded && walked > WALKED_ESTIMATE {
+        return Err(Error::TooLargeForBounded {
+            walked,
+            available: WALKED_ESTIMATE,
+        });
     }
     Ok(Code {
         base,

@@ -160,11 +160,25 @@ pub enum Error {
 /// If the program is not well-formed, or our own invariants do not hold.
 pub fn compile(program: &Program, options: &Options) -> Result<Code, Error> {
     let actions = count::actions(program)?;
+    let (vcode, rounds) = prepared(program, options.loops)?;
+    emit::emit(program, vcode, &rounds, actions, options.loops)
+}
+
+/// The vcode that gets registers, and the rounds of its loops.
+fn prepared(program: &Program, loops: Loops) -> Result<(Vcode, Formula), Error> {
     let popped = count::popped(program);
-    let lowered = lower::lower(program, options.loops, popped)?;
+    let lowered = lower::lower(program, loops, popped)?;
     let mut vcode = simplify::simplify(lowered.code);
+    // Nearly every instruction over vregs becomes one slot or more: what is too long here need not
+    // wait for registers.
+    let slots = vcode.instructions();
+    if slots > emit::SLOTS {
+        return Err(Error::TooManyInstructions {
+            slots,
+            available: emit::SLOTS,
+        });
+    }
     cfg::split_edges(&mut vcode);
     let order = cfg::order(&vcode);
-    let vcode = cfg::arranged(vcode, &order);
-    emit::emit(program, vcode, &lowered.rounds, actions, options.loops)
+    Ok((cfg::arranged(vcode, &order), lowered.rounds))
 }

@@ -190,3 +190,64 @@ pub(crate) fn check(function: &Function, output: &Output) -> Result<(), String> 
     checker.prepare(output);
     checker.run().map_err(|errors| format!("{errors:?}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use regalloc2::{Algorithm, Allocation};
+
+    use super::*;
+    use crate::Loops;
+
+    fn vcode() -> Vcode {
+        let source = "VAR ready = SUBFLOWS.FILTER(s => s.CWND > s.QUEUED);
+            IF (!Q.EMPTY) { ready.MIN(s => s.RTT).PUSH(Q.POP()); }";
+        let parsed = progmp_syntax::parse("test", source.as_bytes(), &[]);
+        let program = parsed.program.expect("it is correct");
+        crate::prepared(&program, Loops::MayGoto)
+            .expect("it is small")
+            .0
+    }
+
+    #[test]
+    fn the_checker_finds_a_wrong_register() {
+        let (function, output) = allocate(&vcode());
+        assert_eq!(check(&function, &output), Ok(()));
+        let mut found = 0;
+        let mut changed = 0;
+        for place in (0..output.allocs.len()).step_by(7) {
+            let Some(right) = output.allocs[place].as_reg() else {
+                continue;
+            };
+            let mut wrong = output.clone();
+            wrong.allocs[place] = Allocation::reg(preg((right.hw_enc() + 1) % 10));
+            changed += 1;
+            found += usize::from(check(&function, &wrong).is_err());
+        }
+        assert!(changed > 20, "{changed}");
+        // Now and then the register beside holds the same value: that is no fault.
+        assert!(10 * found >= 9 * changed, "{found} of {changed}");
+    }
+
+    #[test]
+    fn the_checker_finds_a_missing_move() {
+        let (function, output) = allocate(&vcode());
+        assert!(!output.edits.is_empty());
+        for place in 0..output.edits.len() {
+            let mut wrong = output.clone();
+            wrong.edits.remove(place);
+            assert!(check(&function, &wrong).is_err(), "edit {place}");
+        }
+    }
+
+    #[test]
+    fn the_fast_algorithm_passes_the_checker_too() {
+        let function = Function::new(&vcode());
+        let options = RegallocOptions {
+            verbose_log: false,
+            validate_ssa: true,
+            algorithm: Algorithm::Fastalloc,
+        };
+        let output = regalloc2::run(&function, &machine(), &options).expect("it allocates");
+        assert_eq!(check(&function, &output), Ok(()));
+    }
+}

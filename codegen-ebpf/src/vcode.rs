@@ -322,13 +322,8 @@ impl Vcode {
         &mut self.blocks[block.index()]
     }
 
-    /// How many instructions there are, ends of blocks included.
-    pub fn len(&self) -> usize {
-        self.blocks.iter().map(|block| block.insts.len() + 1).sum()
-    }
-
-    /// Whether there is no block.
-    pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
+    /// How many instructions there are, ends of blocks left out.
+    pub fn instructions(&self) -> usize {
+        self.blocks.iter().map(|block| block.insts.len()).sum()
     }
 }

@@ -52,11 +52,13 @@ fn in_a_file() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Runs a tool if it is there; bpftool is in a folder that not everybody searches.
+/// Runs a tool if it is there: under its name, in a folder that not everybody searches, or with a
+/// version.
 fn run(tool: &str, arguments: &[&str]) -> Option<Output> {
-    let places = [tool.to_owned(), format!("/usr/sbin/{tool}")];
-    let found = places
-        .iter()
+    let versions = (14..40).rev().map(|version| format!("{tool}-{version}"));
+    let found = [tool.to_owned(), format!("/usr/sbin/{tool}")]
+        .into_iter()
+        .chain(versions)
         .find_map(|place| Command::new(place).args(arguments).output().ok());
     if found.is_none() {
         assert!(std::env::var_os("PROGMP_CI").is_none(), "needs {tool}");
