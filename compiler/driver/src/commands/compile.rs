@@ -46,7 +46,7 @@ pub struct Args {
 
 /// How loops are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+pub(super) enum Form {
     /// For Linux 6.9 and later, with 256 packets a queue
     MayGoto,
     /// For older kernels, with 64 packets a queue
@@ -67,7 +67,7 @@ enum Stage {
 }
 
 impl Form {
-    const fn options(self) -> Options {
+    pub(super) const fn options(self) -> Options {
         let loops = match self {
             Self::MayGoto => Loops::MayGoto,
             Self::Bounded => Loops::Bounded,
@@ -92,6 +92,9 @@ impl Form {
 }
 
 /// Runs the command. Nothing is written unless all of it succeeds.
+///
+/// # Panics
+/// If our own reader refuses the object: our mistake.
 pub fn compile(args: &Args) -> Exit {
     if let Some(stage) = args.emit {
         return emit(args, stage);

@@ -5,9 +5,11 @@ use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use progmp_codegen_ebpf::Loops;
 use progmp_generate::{Choices, Mix, program_with};
 use progmp_ir::{Needs, SchedState};
 
+use super::compile::Form;
 use super::{failed, mistakes, printed, run};
 use crate::diff::{self, Case, Difference, Subject, Tally};
 use crate::exit::Exit;
@@ -33,12 +35,18 @@ pub struct Args {
     /// Only this state (specs/state.md)
     #[arg(long, value_name = "STATE.json", conflicts_with = "states")]
     state: Option<String>,
+    /// How loops are written [default: both forms]
+    #[arg(long, value_enum, value_name = "FORM")]
+    loops: Option<Form>,
     /// Write each difference as a case into this folder
     #[arg(long, value_name = "DIR", default_value = "progmp-diff")]
     cases: PathBuf,
-    /// Fail where the kernel cannot be asked
-    #[arg(long)]
-    require_kernel: bool,
+    /// Fail if fewer pairs of a program and a state are compared
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    require_pairs: u64,
+    /// Fail if fewer pairs are compared on the kernel's JIT
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    require_kernel_pairs: u64,
     /// Programs worked on at the same time [default: one per processor]
     #[arg(long, short, value_name = "NUMBER")]
     jobs: Option<NonZeroUsize>,
@@ -77,7 +85,11 @@ pub fn diff(args: &Args) -> Exit {
     let jobs = args
         .jobs
         .or_else(|| std::thread::available_parallelism().ok());
-    let work = |item: &Item| compare(item, state.as_ref(), args.states);
+    let forms = args.loops.map_or_else(
+        || vec![Loops::MayGoto, Loops::Bounded],
+        |form| vec![form.options().loops],
+    );
+    let work = |item: &Item| compare(item, state.as_ref(), args.states, &forms);
     in_order(
         &items,
         jobs.map_or(1, NonZeroUsize::get),
@@ -97,14 +109,38 @@ pub fn diff(args: &Args) -> Exit {
         exit = exit.and(Exit::Fault);
         text.push_str(&written(name, case, &args.cases, &mut names));
     }
-    let _ = writeln!(text, "{} programs decide otherwise", cases.len());
+    let refused = cases
+        .iter()
+        .filter(|(_, case)| case.state.is_none())
+        .count();
+    let _ = writeln!(
+        text,
+        "{} programs break the compiler, {refused} are refused by the kernel, {} decide otherwise",
+        faults.len(),
+        cases.len() - refused
+    );
     for (place, (name, case)) in cases.into_iter().enumerate() {
         exit = exit.and(Exit::Fault);
-        let case = if place < CASES { small(case) } else { case };
+        let case = if place < CASES {
+            small(case, &forms)
+        } else {
+            case
+        };
         text.push_str(&written(&name, &case, &args.cases, &mut names));
     }
-    if args.require_kernel && !tally.absent.is_empty() {
-        exit = exit.and(failed("the kernel was to be asked and cannot be"));
+    for (found, wanted, which) in [
+        (tally.total(), args.require_pairs, "pairs"),
+        (
+            tally.on_kernel(),
+            args.require_kernel_pairs,
+            "pairs on the kernel's JIT",
+        ),
+    ] {
+        if found < wanted {
+            exit = exit.and(failed(&format!(
+                "{found} {which}, at least {wanted} required"
+            )));
+        }
     }
     printed(&text, exit)
 }
@@ -148,11 +184,11 @@ fn items(args: &Args) -> Result<Vec<Item>, Exit> {
 }
 
 /// Compares one program in the given state, or in so many.
-fn compare(item: &Item, state: Option<&SchedState>, states: u64) -> Done {
+fn compare(item: &Item, state: Option<&SchedState>, states: u64, forms: &[Loops]) -> Done {
     let mut tally = Tally::default();
     let program = diff::parsed(&item.source).expect("the source was read before");
     let needs = Needs::of(&program);
-    let mut subject = Subject::new(program);
+    let mut subject = Subject::new(program, forms);
     tally.program(subject.program(), &subject.troubles);
     let case = |state: Option<&SchedState>, difference| Case {
         source: item.source.clone(),
@@ -164,7 +200,7 @@ fn compare(item: &Item, state: Option<&SchedState>, states: u64) -> Done {
         return Done { tally, case };
     }
     let mut one = |state: &SchedState| {
-        let found = subject.compare(state, |engine| tally.pair(engine));
+        let found = subject.compare(state, |engine, acts| tally.pair(engine, acts));
         found.err().map(|difference| case(Some(state), difference))
     };
     let found = match state {
@@ -175,14 +211,14 @@ fn compare(item: &Item, state: Option<&SchedState>, states: u64) -> Done {
 }
 
 /// A case from which nothing more can be taken away.
-fn small(case: Case) -> Case {
+fn small(case: Case, forms: &[Loops]) -> Case {
     let engine = case.difference.engine;
     diff::shrink(case, &mut |source, state| {
         let found = isolated(|| {
-            let mut subject = Subject::new(diff::parsed(source)?);
+            let mut subject = Subject::new(diff::parsed(source)?, forms);
             match (subject.refused.take(), state) {
                 (Some(refused), None) => Some(refused),
-                (None, Some(state)) => subject.compare(state, |_| ()).err(),
+                (None, Some(state)) => subject.compare(state, |_, _| ()).err(),
                 _ => None,
             }
         });

@@ -94,24 +94,50 @@ pub(super) fn is_kernel(label: &str) -> bool {
     label.starts_with("kernel")
 }
 
+/// The kernel, provided that it makes machine code.
+struct Jit;
+
+impl Engine for Jit {
+    fn name(&self) -> &'static str {
+        "kernel"
+    }
+
+    fn load(&self, image: &Image) -> Result<Box<dyn Loaded>, Refusal> {
+        let program = Kernel::default().prepare(image)?;
+        if program.statistics().jited_bytes == 0 {
+            return Err(Refusal::NoKernel {
+                what: "make machine code",
+                why: "net.core.bpf_jit_enable is 0".to_owned(),
+            });
+        }
+        Ok(Box::new(program))
+    }
+}
+
 impl Subject {
-    /// Compiles and loads a program.
-    pub fn new(program: Program) -> Self {
+    /// Compiles and loads a program, with these forms of loops.
+    pub fn new(program: Program, forms: &[Loops]) -> Self {
+        let compiled = program.clone();
+        Self::of(program, &compiled, forms)
+    }
+
+    /// Compares the code of one program with what another one means: tests break things like this.
+    fn of(program: Program, compiled: &Program, forms: &[Loops]) -> Self {
         let mut subject = Self {
             program,
             running: Vec::new(),
             troubles: Vec::new(),
             refused: None,
         };
-        for form in &FORMS {
-            subject.add(form);
+        for form in FORMS.iter().filter(|form| forms.contains(&form.loops)) {
+            subject.add(compiled, form);
         }
         subject
     }
 
-    fn add(&mut self, form: &Form) {
+    fn add(&mut self, compiled: &Program, form: &Form) {
         let options = Options { loops: form.loops };
-        let code = match compile(&self.program, &options) {
+        let code = match compile(compiled, &options) {
             Ok(code) => code,
             Err(error) => {
                 let text = error.to_string();
@@ -122,7 +148,7 @@ impl Subject {
             }
         };
         let image = Image::new(object::bytecode(&code.body()));
-        let engines: [&dyn Engine; 3] = [&Interpreter::default(), &Rbpf, &Kernel::default()];
+        let engines: [&dyn Engine; 3] = [&Interpreter::default(), &Rbpf, &Jit];
         for (engine, label) in engines.into_iter().zip(form.labels) {
             match engine.load(&image) {
                 Ok(loaded) => self.running.push(Running {
@@ -158,7 +184,8 @@ impl Subject {
         &self.program
     }
 
-    /// Compares all engines in one state; `compared` is told of each that ran.
+    /// Compares all engines in one state; `compared` is told of each that ran, and whether there was
+    /// an action or a change to agree on.
     ///
     /// # Errors
     /// The first difference.
@@ -168,9 +195,20 @@ impl Subject {
     pub fn compare(
         &mut self,
         state: &SchedState,
-        mut compared: impl FnMut(&'static str),
+        mut compared: impl FnMut(&'static str, bool),
     ) -> Result<(), Difference> {
         let expected = reference(&self.program, state);
+        let acts = !expected.actions.is_empty()
+            || expected.print_count > 0
+            || expected.registers != state.registers
+            || QueueName::ALL
+                .iter()
+                .any(|&name| expected.queues[name as usize] != *state.queue(name))
+            || expected
+                .users
+                .iter()
+                .zip(&state.subflows)
+                .any(|(user, subflow)| *user != subflow.user);
         let mut shown = fill(state).expect("the state can be shown");
         soil(&mut shown, state.seed ^ state.time_ms);
         let queues = QueueName::ALL.map(|name| state.queue(name).len());
@@ -179,7 +217,7 @@ impl Subject {
             if longest > running.packets {
                 continue;
             }
-            compared(running.label);
+            compared(running.label, acts);
             one(running, &shown, &expected)?;
         }
         Ok(())
@@ -234,4 +272,50 @@ fn difference(expected: &Outcome, found: &Outcome) -> String {
     let differing = parts.iter().find(|(_, expected, found)| expected != found);
     let (what, expected, found) = differing.expect("the outcomes differ");
     format!("{what}: expected {expected}, found {found}")
+}
+
+#[cfg(test)]
+mod tests {
+    use progmp_ir::Needs;
+
+    use super::*;
+    use crate::diff::{parsed, state};
+
+    /// What the first state shows in which code of `compiled` decides otherwise than `program`.
+    fn found(program: &str, compiled: &str) -> Option<Difference> {
+        let read = |text| parsed(text).expect("this is a program");
+        let (program, compiled) = (read(program), read(compiled));
+        let needs = Needs::of(&program);
+        let mut subject = Subject::of(program, &compiled, &[Loops::MayGoto]);
+        assert_eq!(subject.refused, None);
+        (0..40).find_map(|number| subject.compare(&state(1, number, &needs), |_, _| ()).err())
+    }
+
+    #[test]
+    fn code_that_decides_otherwise_is_found_and_the_part_is_named() {
+        for (program, compiled, part) in [
+            (
+                "SUBFLOWS.MIN(s => s.RTT).PUSH(Q.TOP);",
+                "SUBFLOWS.MAX(s => s.RTT).PUSH(Q.TOP);",
+                "actions: ",
+            ),
+            ("SET(R2, R1 + 1);", "SET(R2, R1 + 2);", "registers: "),
+            (
+                "SUBFLOWS.TOP.SET_USER(7);",
+                "SUBFLOWS.LAST.SET_USER(7);",
+                "USER values: ",
+            ),
+            ("VAR p = Q.POP();", "VAR p = RQ.POP();", "queues: "),
+            (
+                "PRINT(\"%d\", Q.COUNT);",
+                "PRINT(\"%d\", QU.COUNT);",
+                "prints: ",
+            ),
+        ] {
+            let difference = found(program, compiled).expect("they decide otherwise");
+            assert_eq!(difference.engine, "interpreter");
+            assert!(difference.what.starts_with(part), "{}", difference.what);
+            assert_eq!(found(program, program), None);
+        }
+    }
 }

@@ -94,7 +94,7 @@ impl Search<'_, '_> {
     }
 }
 
-/// What could stand in place of what: shorter texts only, those that save most first.
+/// What could stand in place of what, those that save most first.
 fn edits(source: &str) -> Vec<(Span, String)> {
     let parsed = progmp_syntax::parse("diff", source.as_bytes(), &[]);
     let Some(ast) = parsed.ast else {
@@ -126,8 +126,11 @@ impl Edits<'_> {
         &self.source[span.start as usize..span.end as usize]
     }
 
+    /// Proposes a shorter text, or one with fewer letters: a number for a name.
     fn replace(&mut self, span: Span, text: String) {
-        if text.len() < (span.end - span.start) as usize {
+        let letters = |text: &str| text.chars().filter(|c| c.is_alphabetic()).count();
+        let measure = |text: &str| (text.len(), letters(text));
+        if measure(&text) < measure(self.text(span)) {
             self.found.push((span, text));
         }
     }
@@ -306,12 +309,14 @@ mod tests {
         let source = "SCHEDULER x; // a comment\n\
             VAR a = R1 + 2;\n\
             IF (Q.EMPTY AND R2 > 3) { SET(R3, a); } ELSE { SET(R4, (R5 * a) % 7); RETURN; }\n";
-        let mut state = SchedState::default();
-        state.subflows = vec![Subflow::default(); 3];
-        state.packets = vec![Packet::default(); 9];
-        state.q = (0..9).collect();
-        state.registers = [1, 2, 3, 4, 5, 6];
-        state.time_ms = 8;
+        let mut state = SchedState {
+            subflows: vec![Subflow::default(); 3],
+            packets: vec![Packet::default(); 9],
+            q: (0..9).collect(),
+            registers: [1, 2, 3, 4, 5, 6],
+            time_ms: 8,
+            ..SchedState::default()
+        };
         state.normalize();
         let case = Case {
             source: source.to_owned(),

@@ -22,8 +22,8 @@ const SIZES: [(usize, usize); 10] = [
 /// The state with this number, for a program with these needs.
 pub fn state(seed: u64, number: u64, needs: &Needs) -> SchedState {
     let seed = progmp_ir::splitmix64(progmp_ir::splitmix64(seed) ^ number);
-    let turn = usize::try_from(number % SIZES.len() as u64).expect("a remainder is small");
-    let (subflows, packets) = SIZES[turn];
+    let turn = number % SIZES.len() as u64;
+    let (subflows, packets) = SIZES[usize::try_from(turn).unwrap_or(0)];
     let sizes = Sizes { subflows, packets };
     let mut choices = Choices::from_seed(seed);
     state_of(&mut choices, needs, sizes)

@@ -14,6 +14,8 @@ pub struct Tally {
     pub programs: u64,
     /// Pairs of a program and a state, by engine.
     pub pairs: BTreeMap<&'static str, u64>,
+    /// Pairs in which the program acts or changes something.
+    pub acting: u64,
     /// Programs that an engine or the compiler does not take, by reason.
     pub declined: BTreeMap<String, u64>,
     /// Engines that are not there, with what they need.
@@ -23,8 +25,9 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a pair.
-    pub fn pair(&mut self, engine: &'static str) {
+    /// Counts a pair, and whether there was anything to agree on.
+    pub fn pair(&mut self, engine: &'static str, acts: bool) {
+        self.acting += u64::from(acts);
         *self.pairs.entry(engine).or_default() += 1;
     }
 
@@ -50,6 +53,7 @@ impl Tally {
     /// Adds another one.
     pub fn add(&mut self, other: Self) {
         self.programs += other.programs;
+        self.acting += other.acting;
         self.absent.extend(other.absent);
         sum(&mut self.pairs, other.pairs);
         sum(&mut self.declined, other.declined);
@@ -75,10 +79,11 @@ impl Tally {
             writeln!(text, "{line}").expect("strings grow");
         };
         line(format_args!(
-            "{} programs, {} pairs, {} of them on the kernel",
+            "{} programs, {} pairs, {} of them on the kernel; {} act or change something",
             self.programs,
             self.total(),
-            self.on_kernel()
+            self.on_kernel(),
+            self.acting
         ));
         for label in labels() {
             let pairs = self.pairs.get(label).copied().unwrap_or(0);

@@ -125,7 +125,7 @@ fn every_stage_can_be_printed() {
 fn diff_compares_files_and_random_programs() {
     let bench = Bench::new(&[("good", GOOD)]);
     let done = bench.progmp(&["diff", "good", "--states", "20"]);
-    done.says(0, &["1 programs", "0 programs decide otherwise", "MIN"]);
+    done.says(0, &["1 programs", "0 decide otherwise", "MIN"]);
     let args = ["diff", "--generate", "2", "--states", "5", "--seed", "3"];
     let first = bench.progmp(&args);
     first.says(0, &["2 programs"]);
@@ -151,4 +151,8 @@ fn diff_takes_a_state_and_refuses_a_wrong_one() {
         .progmp(&["diff", "nothing"])
         .complains(2, &["no such file"]);
     bench.progmp(&["diff"]).complains(2, &["FILE"]);
+    let wanted = ["diff", "good", "--states", "1", "--require-pairs", "1000"];
+    let done = bench.progmp(&wanted);
+    assert_eq!(done.code, Some(2));
+    assert!(done.err.contains("at least 1000 required"), "{done:?}");
 }
