@@ -44,16 +44,13 @@ pub(crate) fn order(code: &Vcode) -> Vec<BlockId> {
     let mut stack = vec![(BlockId::new(0), successors(code, BlockId::new(0)))];
     seen[0] = true;
     while let Some((block, rest)) = stack.last_mut() {
-        match rest.pop() {
-            Some(next) => {
-                if !std::mem::replace(&mut seen[next.index()], true) {
-                    stack.push((next, successors(code, next)));
-                }
+        if let Some(next) = rest.pop() {
+            if !std::mem::replace(&mut seen[next.index()], true) {
+                stack.push((next, successors(code, next)));
             }
-            None => {
-                postorder.push(*block);
-                stack.pop();
-            }
+        } else {
+            postorder.push(*block);
+            stack.pop();
         }
     }
     postorder.reverse();

@@ -140,7 +140,7 @@ impl<'i> Layout<'i> {
                 }
             }
             let mut changed = false;
-            for at in 0..self.items.len() {
+            for (at, &reached) in reached.iter().enumerate().take(self.items.len()) {
                 let falls = match self.items[at].0 {
                     Item::Jump { to } => {
                         let next = (at + 1..self.items.len()).find(|&next| self.sizes[next] > 0);
@@ -148,7 +148,7 @@ impl<'i> Layout<'i> {
                     }
                     _ => false,
                 };
-                if self.sizes[at] > 0 && (falls || !reached[at]) {
+                if self.sizes[at] > 0 && (falls || !reached) {
                     self.sizes[at] = 0;
                     changed = true;
                 }

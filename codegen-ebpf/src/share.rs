@@ -32,16 +32,12 @@ pub(crate) fn share(code: &mut Vcode) {
                         .dominators(node)
                         .is_some_and(|mut all| all.any(|other| other.index() == block.index()))
             };
-            match holders.iter().find(|(block, _)| dominates(*block)) {
-                Some(&(_, holder)) => {
-                    names[def.index()] = holder;
-                    false
-                }
-                None => {
-                    holders.push((here, def));
-                    true
-                }
+            if let Some(&(_, holder)) = holders.iter().find(|(block, _)| dominates(*block)) {
+                names[def.index()] = holder;
+                return false;
             }
+            holders.push((here, def));
+            true
         });
         code.blocks[position].insts = insts;
         code.blocks[position]

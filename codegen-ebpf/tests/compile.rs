@@ -24,8 +24,8 @@ fn program(source: &str) -> Program {
         .unwrap_or_else(|| panic!("{first:?}\n{source}"))
 }
 
-fn refused(source: &str, options: &Options) -> Error {
-    match compile(&program(source), options) {
+fn refused(source: &str, options: Options) -> Error {
+    match compile(&program(source), &options) {
         Ok(_) => panic!("it compiles:\n{source}"),
         Err(error) => error,
     }
@@ -144,7 +144,7 @@ fn equal_programs_give_equal_bytes() {
 #[test]
 fn too_many_actions_are_counted_over_loops() {
     let source = "FOREACH (VAR p IN Q) { FOREACH (VAR s IN SUBFLOWS) { s.PUSH(p); } }";
-    let error = refused(source, &Options::default());
+    let error = refused(source, Options::default());
     let text = error.to_string();
     assert!(text.starts_with("too-many-actions: "), "{text}");
     assert!(text.contains("8192 times (s·p)"), "{text}");
@@ -161,7 +161,7 @@ fn the_branches_of_an_if_do_not_add_up() {
 #[test]
 fn too_many_steps_are_counted_over_lambdas() {
     let source = "SET(R1, Q.SUM(a => QU.SUM(b => RQ.SUM(c => a.LENGTH + b.LENGTH + c.LENGTH))));";
-    let error = refused(source, &Options::default());
+    let error = refused(source, Options::default());
     let text = error.to_string();
     assert!(text.starts_with("too-many-steps: "), "{text}");
     assert!(text.contains("p^3"), "{text}");
@@ -177,7 +177,7 @@ fn too_much_stack_names_the_variables() {
     let sum: Vec<String> = (0..90).map(|number| format!("v{number}")).collect();
     let _ = writeln!(source, "SET(R1, {});", sum.join(" * "));
     for options in BOTH {
-        let error = refused(&source, &options);
+        let error = refused(&source, options);
         let text = error.to_string();
         let Error::TooMuchStack {
             bytes,
@@ -213,7 +213,7 @@ fn too_many_snapshots_are_counted_by_scope() {
     };
     let fits = compile(&program(&lists(59)), &Options::default());
     assert!(fits.is_ok(), "{fits:?}");
-    let text = refused(&lists(60), &Options::default()).to_string();
+    let text = refused(&lists(60), Options::default()).to_string();
     assert!(text.starts_with("too-many-snapshots: 60 "), "{text}");
     // Scopes that follow each other use the same places.
     let scopes = format!("IF (R1 == 0) {{ {} }} ELSE {{ {} }}", lists(40), lists(40));
@@ -223,7 +223,7 @@ fn too_many_snapshots_are_counted_by_scope() {
 #[test]
 fn too_many_instructions_are_refused_before_registers_are_given() {
     let source = "SET(R1, RANDOM);".repeat(31_000);
-    let text = refused(&source, &Options::default()).to_string();
+    let text = refused(&source, Options::default()).to_string();
     assert!(text.starts_with("too-many-instructions: "), "{text}");
 }
 
@@ -232,7 +232,7 @@ fn what_the_kernel_would_walk_too_long_is_too_large_for_the_bounded_form() {
     let source = "SET(R1, Q.FILTER(a => QU.FILTER(b => b.LENGTH > a.LENGTH).COUNT > 1).COUNT
         + Q.FILTER(a => QU.FILTER(b => b.USER > a.USER).COUNT > 1).COUNT
         + Q.FILTER(a => QU.FILTER(b => b.SEQ > a.USER).COUNT > 1).COUNT);";
-    let text = refused(source, &BOTH[1]).to_string();
+    let text = refused(source, BOTH[1]).to_string();
     assert!(text.starts_with("too-large-for-bounded: "), "{text}");
     assert!(text.contains("may-goto"), "{text}");
     assert!(compile(&program(source), &BOTH[0]).is_ok());

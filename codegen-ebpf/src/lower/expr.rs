@@ -194,16 +194,15 @@ impl Lower<'_> {
                     let zero = Val::Const(0);
                     self.b.test(Cond::Eq, set, zero, (yes, &[]), (no, &[]));
                 }
-                Kind::Packet => match self.first_of(list) {
-                    Some((elem, _)) => {
-                        self.b
-                            .test(Cond::Eq, elem.index, NULL, (yes, &[]), (no, &[]));
-                    }
-                    None => {
+                Kind::Packet => {
+                    if let Some((elem, _)) = self.first_of(list) {
+                        let at = elem.index;
+                        self.b.test(Cond::Eq, at, NULL, (yes, &[]), (no, &[]));
+                    } else {
                         let list = self.packets(list);
                         self.test_empty(&list, yes, no);
                     }
-                },
+                }
             },
             ref other => unreachable!("{other:?} is no condition"),
         }

@@ -45,15 +45,15 @@ impl Lower<'_> {
             | ExprKind::Null
             | ExprKind::Register(_)
             | ExprKind::Time
-            | ExprKind::Random(_) => true,
-            ExprKind::Var(_) => true,
+            | ExprKind::Random(_)
+            | ExprKind::Var(_) => true,
             ExprKind::Equal { a, b, .. } => {
                 matches!(self.program.expr(a).ty, Type::Int | Type::Bool) && all(&[a, b])
             }
-            ExprKind::Empty(list) => match self.program.expr(list).kind {
-                ExprKind::Var(_) | ExprKind::Subflows | ExprKind::Queue(_) => true,
-                _ => false,
-            },
+            ExprKind::Empty(list) => matches!(
+                self.program.expr(list).kind,
+                ExprKind::Var(_) | ExprKind::Subflows | ExprKind::Queue(_)
+            ),
             ref kind @ (ExprKind::Not(_)
             | ExprKind::And(..)
             | ExprKind::Or(..)
@@ -203,13 +203,14 @@ impl Lower<'_> {
             ExprKind::Empty(list) => {
                 let word = match self.kind_of(list) {
                     Kind::Subflow => self.subflows(list),
-                    Kind::Packet => match self.first_of(list) {
-                        Some((elem, _)) => self.b.xor(elem.index, Val::Const(u64::MAX)),
-                        None => {
+                    Kind::Packet => {
+                        if let Some((elem, _)) = self.first_of(list) {
+                            self.b.xor(elem.index, Val::Const(u64::MAX))
+                        } else {
                             let list = self.packets(list);
                             self.summary(&list)
                         }
-                    },
+                    }
                 };
                 Flat::sure(self.is_zero(word))
             }

@@ -47,6 +47,13 @@ const CHUNK: u64 = 16;
 /// and the carried values, and returns the next ones.
 pub(super) type Straight<'f, 'p> = dyn FnMut(&mut Lower<'p>, Elem, Val, &[Val]) -> Vec<Val> + 'f;
 
+/// What is done in a round: it gets the element, 1 if there is one (else 0), the carried values, and
+/// where to go.
+type Round<'f, 'p> = dyn FnMut(&mut Lower<'p>, Elem, Val, &[Val], Steps) + 'f;
+
+/// What is done with one word of a set.
+pub(super) type EachWord<'f, 'p> = dyn FnMut(&mut Lower<'p>, Word, &[Val], Steps) + 'f;
+
 /// What is done with one element: it ends every path by going to one of the steps.
 pub(super) type Body<'f, 'p> = dyn FnMut(&mut Lower<'p>, Elem, &[Val], Steps) + 'f;
 
@@ -136,9 +143,10 @@ impl<'p> Lower<'p> {
         if self.loops == Loops::Bounded {
             let flat = self.has_flat_filters(list);
             return self.rounds(list, init, &mut |lower, elem, present, carried, steps| {
-                let present = match flat {
-                    true => lower.passes(list, elem, present),
-                    false => present,
+                let present = if flat {
+                    lower.passes(list, elem, present)
+                } else {
+                    present
                 };
                 let skip = lower.b.block(0);
                 let here = lower.b.here();
@@ -163,12 +171,7 @@ impl<'p> Lower<'p> {
     /// The same in one loop, each round of which takes a packet, and the next word without a branch
     /// when the last one is used up: the kernel's verifier has one way through each round, and
     /// leaves the loop every sixteen rounds only.
-    fn rounds(
-        &mut self,
-        list: &Packets,
-        init: &[Val],
-        body: &mut dyn FnMut(&mut Self, Elem, Val, &[Val], Steps),
-    ) -> Vec<Val> {
+    fn rounds(&mut self, list: &Packets, init: &[Val], body: &mut Round<'_, 'p>) -> Vec<Val> {
         let exit = self.b.block(init.len());
         let once = self.b.trips.clone();
         let some = self.summary(list);
@@ -206,7 +209,7 @@ impl<'p> Lower<'p> {
         self.b.switch(next);
         let mut all = self.b.params(next);
         all.extend([some, number, rest]);
-        self.close_chunks(chunks, &inner, &all);
+        self.close_chunks(&chunks, &inner, &all);
         self.b.trips = once;
         self.b.switch(exit);
         self.b.params(exit)
@@ -244,7 +247,7 @@ impl<'p> Lower<'p> {
     }
 
     /// Closes both loops: `inner` is what the inner loop carries, `next` what it goes on with.
-    fn close_chunks(&mut self, chunks: Chunks, inner: &[Val], next: &[Val]) {
+    fn close_chunks(&mut self, chunks: &Chunks, inner: &[Val], next: &[Val]) {
         self.b.repeat(chunks.inner, next);
         self.b.repeat(chunks.outer, inner);
         let left = self.b.or(chunks.left.0, chunks.left.1);
@@ -317,7 +320,7 @@ impl<'p> Lower<'p> {
         let index = self.b.position(bit);
         let elem = self.with_record(Elem::new(Kind::Subflow, index));
         let next = body(self, elem, present, values);
-        self.close_chunks(chunks, &inner, &with(&next, rest));
+        self.close_chunks(&chunks, &inner, &with(&next, rest));
         self.b.trips = once;
         self.b.switch(exit);
         self.b.params(exit)
@@ -355,7 +358,7 @@ impl<'p> Lower<'p> {
         &mut self,
         list: &Packets,
         init: &[Val],
-        body: &mut dyn FnMut(&mut Self, Word, &[Val], Steps),
+        body: &mut EachWord<'_, 'p>,
     ) -> Vec<Val> {
         let exit = self.b.block(init.len());
         let once = self.b.trips.clone();

@@ -1,8 +1,8 @@
 //! Subflow lists: words with one bit for each record.
 //!
 //! A FILTER is a question about sets: of which candidates is the predicate TRUE? What speaks of
-//! flags, windows and SENT_ON is word arithmetic, `AND` and `OR` narrow the candidates, and only what is left
-//! goes around a loop.
+//! flags, windows and `SENT_ON` is word arithmetic, `AND` and `OR` narrow the candidates, and only
+//! what is left goes around a loop.
 
 use progmp_abi::layout::{block, packet};
 use progmp_ir::{ExprId, ExprKind, Kind, Lambda, VarId};
@@ -74,11 +74,7 @@ impl Lower<'_> {
                 let [yes, no] = std::array::from_fn(|_| self.b.block(0));
                 let join = self.b.block(1);
                 let (good, bad) = if wanted { (yes, no) } else { (no, yes) };
-                let null = bad;
-                match wanted {
-                    true => self.branch(body, yes, no, null),
-                    false => self.branch(body, yes, no, yes),
-                }
+                self.branch(body, yes, no, bad);
                 self.b.switch(good);
                 self.b.goto((join, &[candidates]));
                 self.b.switch(bad);
