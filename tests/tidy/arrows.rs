@@ -55,6 +55,17 @@ const PLACES: &[Place] = &[
         folder: "tests/generate",
         imports: &["compiler/ir"],
     },
+    // Compiled schedulers beside the same in C.
+    Place {
+        folder: "tests/bench",
+        imports: &[
+            "compiler/ir",
+            "kmod-shim/abi",
+            "compiler/syntax",
+            "codegen-ebpf",
+            "compiler/hosts",
+        ],
+    },
     // The chores build before anything has been fetched.
     Place {
         folder: "tests/xtask",

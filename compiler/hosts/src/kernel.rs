@@ -191,6 +191,16 @@ impl Program {
         Ok(())
     }
 
+    /// Copies the block out of the map.
+    ///
+    /// # Errors
+    /// The block has another length.
+    pub fn get(&self, block: &mut [u8]) -> Result<(), Failure> {
+        check_length(self.map.len(), block)?;
+        self.map.read(block);
+        Ok(())
+    }
+
     /// Runs on what is in the map: once, or `repeat` times with [`Mode::Tc`].
     ///
     /// # Errors

@@ -1,0 +1,223 @@
+//! Compiled schedulers beside the same schedulers by hand in C, in one run.
+//!
+//! In: nothing; `specs/schedulers` and `baselines.c`, compiled here by gcc and by clang. Out: a
+//! table on standard output. All variants of a scheduler get the same block, must decide alike on
+//! it, and are measured in turns. One round calls a program 1,000 times and more, each time on the
+//! block as it was at first; what a program that does nothing takes is subtracted. Medians.
+//!
+//! Needs `CAP_BPF` (else it says so and measures nothing), gcc, clang and llvm-objcopy; `CLANG` and
+//! `GCC` name others.
+
+mod native;
+mod scenario;
+mod wrapped;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use native::Tools;
+use progmp_codegen_ebpf::{Code, Loops, Options, compile};
+use progmp_hosts::{Image, Kernel, Mode, Refusal};
+use progmp_ir::{Program, execute};
+use wrapped::Wrapped;
+
+/// Calls of one round of the kernel.
+const CALLS: u32 = 1_000;
+/// Rounds.
+const ROUNDS: usize = 21;
+
+/// Scheduler and the name of its section in `baselines.c`.
+const SCHEDULERS: [(&str, &str); 6] = [
+    ("default", "min_rtt"),
+    ("round_robin", "round_robin"),
+    ("tap", "tap"),
+    ("compensating", "compensating"),
+    ("opportunistic_redundant", "opportunistic_redundant"),
+    ("redundant", "redundant"),
+];
+
+/// What the kernel and the code generator say of one program.
+struct Facts {
+    slots: usize,
+    stack: usize,
+    walked: u32,
+    load_ms: f64,
+    compile_ms: f64,
+}
+
+/// Nanoseconds of one call, by variant.
+type Times = BTreeMap<&'static str, Vec<f64>>;
+
+fn main() -> ExitCode {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    match bench(folder) {
+        Ok(table) => {
+            print!("{table}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(folder: &Path) -> Result<String, String> {
+    let tools = Tools::build(folder)?;
+    let mut table = String::from(
+        "scheduler                insns stack walked load ms compile ms | n  |   ours  clang8     gcc   clang | /clang8 /native | total: ours clang8   gcc clang\n",
+    );
+    for (name, section) in SCHEDULERS {
+        let path = folder.join(format!("../../specs/schedulers/{name}.progmp"));
+        let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let parsed = progmp_syntax::parse(name, &text, &[]);
+        let program = parsed.program.ok_or("a corpus scheduler has a mistake")?;
+        let (code, facts) = compiled(&program)?;
+        for subflows in [2, 4, 8] {
+            let times = measured(&tools, &program, &code, (name, section), subflows)?;
+            table += &row(name, &facts, subflows, &times);
+        }
+    }
+    Ok(table)
+}
+
+/// Compiles and loads as users do.
+fn compiled(program: &Program) -> Result<(Code, Facts), String> {
+    let options = Options {
+        loops: Loops::MayGoto,
+    };
+    let mut times = Vec::new();
+    let mut last = None;
+    for _ in 0..9 {
+        let started = Instant::now();
+        last = Some(compile(program, &options).map_err(|error| error.to_string())?);
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    let code = last.expect("it was compiled nine times");
+    let image = Image::new(progmp_codegen_ebpf::object::bytecode(&code.body()));
+    let mut loads = Vec::new();
+    let mut walked = 0;
+    for _ in 0..9 {
+        let loaded = prepared(Mode::Syscall, &image)?;
+        loads.push(loaded.statistics().load_time.as_secs_f64() * 1e3);
+        walked = loaded.statistics().walked;
+    }
+    let facts = Facts {
+        slots: image.code.len() / 8,
+        stack: code.stack_bytes,
+        walked,
+        load_ms: median(&mut loads),
+        compile_ms: median(&mut times),
+    };
+    Ok((code, facts))
+}
+
+fn prepared(mode: Mode, image: &Image) -> Result<progmp_hosts::Program, String> {
+    Kernel { mode }
+        .prepare(image)
+        .map_err(|refusal| match refusal {
+            Refusal::Kernel { why, log } => {
+                let end: Vec<&str> = log.lines().rev().take(12).collect();
+                let end: Vec<&str> = end.into_iter().rev().collect();
+                format!("the kernel refuses a program: {why}\n{}", end.join("\n"))
+            }
+            other => other.to_string(),
+        })
+}
+
+/// All variants on one block, in turns.
+fn measured(
+    tools: &Tools,
+    program: &Program,
+    code: &Code,
+    (name, section): (&str, &str),
+    subflows: u64,
+) -> Result<Times, String> {
+    let state = scenario::hot(name, subflows);
+    let filled = progmp_abi::fill(&state).map_err(|error| error.to_string())?;
+    let expected = progmp_abi::Outcome::of(&execute(program, &state), &state);
+    let block = filled.block.bytes();
+    let decides = |variant: &str, after: &[u8]| {
+        let mut shown = filled.clone();
+        shown.block = progmp_abi::Block::from_bytes(after).map_err(|error| error.to_string())?;
+        let decision = shown
+            .read_back()
+            .map_err(|error| format!("{variant}: {error}"))?;
+        if decision == expected {
+            Ok(())
+        } else {
+            Err(format!(
+                "{name}, {subflows} subflows: {variant} decides otherwise: {decision:?}, not {expected:?}"
+            ))
+        }
+    };
+
+    let empty = Wrapped::load(&tools.section("empty")?)?;
+    let mut ebpf = vec![("empty", empty), ("ours", Wrapped::of(code)?)];
+    // Some of clang's code the kernel refuses, for 8 subflows too.
+    if let Ok(clang) = Wrapped::load(&tools.section(section)?) {
+        ebpf.push(("clang8", clang));
+    }
+    for (variant, wrapped) in &mut ebpf {
+        let after = wrapped.once(block)?;
+        if *variant != "empty" {
+            decides(variant, &after)?;
+        }
+    }
+    let mut times = Times::new();
+    for round in 0..ROUNDS {
+        for (variant, wrapped) in &mut ebpf {
+            let ns = wrapped.time(block)?;
+            times.entry(variant).or_default().push(ns);
+        }
+        for compiler in ["gcc", "clang"] {
+            for (what, variant) in [("empty", "empty of"), (name, "")] {
+                let (ns, after) = tools.native(compiler, what, block)?;
+                if what == name && round == 0 {
+                    decides(compiler, &after)?;
+                }
+                let key = match (compiler, variant.is_empty()) {
+                    ("gcc", true) => "gcc",
+                    ("gcc", false) => "gcc empty",
+                    (_, true) => "clang",
+                    (_, false) => "clang empty",
+                };
+                times.entry(key).or_default().push(ns);
+            }
+        }
+    }
+    Ok(times)
+}
+
+fn row(name: &str, facts: &Facts, subflows: u64, times: &Times) -> String {
+    let total = |variant: &str| median(&mut times[variant].clone());
+    let net = |variant: &str, empty: &str| total(variant) - total(empty);
+    let ours = net("ours", "empty");
+    let clang8 = if times.contains_key("clang8") {
+        net("clang8", "empty")
+    } else {
+        f64::NAN
+    };
+    let (gcc, clang) = (net("gcc", "gcc empty"), net("clang", "clang empty"));
+    format!(
+        "{name:24} {:5} {:5} {:6} {:7.2} {:10.2} | {subflows:2} | {ours:6.1}  {clang8:6.1}  {gcc:6.1}  {clang:6.1} | {:7.2} {:7.2} | {:11.1} {:6.1} {:5.1} {:5.1}\n",
+        facts.slots,
+        facts.stack,
+        facts.walked,
+        facts.load_ms,
+        facts.compile_ms,
+        ours / clang8,
+        ours / gcc.min(clang),
+        total("ours"),
+        clang8 + total("empty"),
+        total("gcc"),
+        total("clang"),
+    )
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
