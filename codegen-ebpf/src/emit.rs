@@ -5,11 +5,11 @@ use progmp_ir::{Program, Span};
 use regalloc2::{Allocation, Edit, InstOrEdit, Output};
 
 use crate::bounds::Formula;
-use crate::isa::{self, AluOp, Imm64, Insn, Operand, Reg, Size, Width};
+use crate::isa::{self, AluOp, Cond, Imm64, Insn, Operand, Reg, Size, Width};
 use crate::jump::{self, Item};
 use crate::pressure;
 use crate::regalloc::{self, Function};
-use crate::vcode::{BlockId, Op, Src, Term, Vcode};
+use crate::vcode::{Block, BlockId, Op, Src, Term, Vcode};
 use crate::{Code, Error, Loops};
 
 /// What bounds one execution, in the numbers of subflows and packets.
@@ -27,10 +27,11 @@ pub struct Bounds {
 const ROUNDS: u64 = 8 * 1024 * 1024;
 /// Instructions of a program (`BPF_COMPLEXITY_LIMIT_INSNS`).
 pub(crate) const SLOTS: usize = 1_000_000;
-/// Instructions that the kernel's verifier walks at most.
-const WALKED: u64 = 1_000_000;
-/// What an estimate of them may be: where branches meet, some ways are walked twice.
-const WALKED_ESTIMATE: u64 = WALKED / 2;
+/// What an estimate of the instructions that the kernel's verifier walks may be. It walks a million
+/// at most; where it finds no state to compare with, it walks some ways again.
+const WALKED: u64 = 540_000;
+/// Instructions that it walks again for a branch in a loop, until it finds a state to compare with.
+const WALKED_AGAIN: u64 = 40;
 /// Packets of each queue that a program in the bounded form is shown.
 const BOUNDED_PACKETS: u64 = 64;
 /// Bytes of stack (`MAX_BPF_STACK`).
@@ -90,12 +91,12 @@ pub(crate) fn emit(
     for (block, size) in vcode.blocks.iter().zip(&placed.sizes) {
         steps = &steps + &(&block.trips * &Formula::constant(*size as u64));
     }
-    let walked = steps.at(layout::SUBFLOWS as u64, BOUNDED_PACKETS);
-    if loops == Loops::Bounded && walked > WALKED_ESTIMATE {
-        return Err(Error::TooLargeForBounded {
-            walked,
-            available: WALKED_ESTIMATE,
-        });
+    if loops == Loops::Bounded {
+        let walked = walked(&vcode, &steps);
+        let available = WALKED;
+        if walked > available {
+            return Err(Error::TooLargeForBounded { walked, available });
+        }
     }
     Ok(Code {
         base,
@@ -110,6 +111,25 @@ pub(crate) fn emit(
         loops,
         vcode,
     })
+}
+
+/// How many instructions the kernel's verifier walks in the bounded form, about: each loop as often
+/// as it goes around, and ways that part in a loop twice.
+fn walked(vcode: &Vcode, steps: &Formula) -> u64 {
+    let (subflows, packets) = (layout::SUBFLOWS as u64, BOUNDED_PACKETS);
+    let parts = |block: &&Block| match &block.term {
+        // The number of the round is known there.
+        Term::If { cond, a, .. } => *cond != Cond::Ge || block.params.last() != Some(a),
+        _ => false,
+    };
+    let times = |block: &Block| match block.trips.at(subflows, packets) {
+        1 => 0,
+        times => times,
+    };
+    let branches = vcode.blocks.iter().filter(parts).map(times);
+    let branches = branches.fold(0, u64::saturating_add);
+    let again = branches.saturating_mul(WALKED_AGAIN);
+    steps.at(subflows, packets).saturating_add(again)
 }
 
 struct Writer<'v> {

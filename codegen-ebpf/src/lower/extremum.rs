@@ -14,6 +14,14 @@ use crate::Loops;
 use crate::isa::{AluOp, Cond};
 use crate::vcode::BlockId;
 
+/// One bit more than an index has: so no packed word is 0 or all ones.
+const fn shift_of(kind: Kind) -> u32 {
+    match kind {
+        Kind::Subflow => 6,
+        Kind::Packet => 11,
+    }
+}
+
 impl<'p> Lower<'p> {
     /// Goes over a list.
     fn each(
@@ -53,11 +61,7 @@ impl<'p> Lower<'p> {
         null: BlockId,
     ) -> Elem {
         let kind = self.kind_of(list);
-        // One bit more than an index has: so no packed word is 0 or all ones.
-        let shift = match kind {
-            Kind::Subflow => 6,
-            Kind::Packet => 11,
-        };
+        let shift = shift_of(kind);
         if self.bits(lambda.body) + shift < 63 {
             self.packed(which, list, lambda, shift, null)
         } else {
@@ -75,7 +79,9 @@ impl<'p> Lower<'p> {
     ) -> Elem {
         let kind = self.kind_of(list);
         if self.is_straight_fold(list, lambda.body) {
-            return self.packed_straight(which, list, lambda, shift, null);
+            let (none, index) = self.packed_straight(which, list, lambda, shift);
+            self.b.leave_if(Cond::Ne, none, Val::Const(0), (null, &[]));
+            return Elem::new(kind, index);
         }
         let low = Val::Const((1 << shift) - 1);
         let (cond, worst) = match which {
@@ -146,6 +152,26 @@ impl<'p> Lower<'p> {
         (value, counts)
     }
 
+    /// The element of MIN or MAX without branches, and 1 if there is one.
+    pub(super) fn straight_extremum(
+        &mut self,
+        which: Extremum,
+        list: ExprId,
+        lambda: Lambda,
+    ) -> (Elem, Val) {
+        let kind = self.kind_of(list);
+        let shift = shift_of(kind);
+        if self.bits(lambda.body) + shift < 63 {
+            let (none, index) = self.packed_straight(which, list, lambda, shift);
+            (Elem::new(kind, index), self.is_zero(none))
+        } else {
+            let index = self.unpacked_straight(which, list, lambda);
+            let inverse = self.b.xor(index, Val::Const(u64::MAX));
+            (Elem::new(kind, index), self.is_nonzero(inverse))
+        }
+    }
+
+    /// A word that is not 0 if there is no element, and the index in the low bits of another.
     /// Packed words are below 2^63: they can be compared by a subtraction.
     fn packed_straight(
         &mut self,
@@ -153,9 +179,7 @@ impl<'p> Lower<'p> {
         list: ExprId,
         lambda: Lambda,
         shift: u32,
-        null: BlockId,
-    ) -> Elem {
-        let kind = self.kind_of(list);
+    ) -> (Val, Val) {
         let low = Val::Const((1 << shift) - 1);
         let sign = Val::Const(63);
         // For MIN, all ones below the sign; for MAX, 0.
@@ -166,8 +190,10 @@ impl<'p> Lower<'p> {
         }
         let best = self.straight(list, &[worst], &mut |lower, elem, counts, best| {
             let (key, counts) = lower.flat_key(lambda, elem, counts);
-            let shifted = lower.b.shl(key, Val::Const(u64::from(shift)));
+            // The remainder of a division by 0 has more bits than the divisor, and does not count.
             let mask = lower.spread(counts);
+            let key = lower.b.and(key, mask);
+            let shifted = lower.b.shl(key, Val::Const(u64::from(shift)));
             let packed = match which {
                 Extremum::Min => {
                     let packed = lower.b.or(shifted, elem.index);
@@ -191,20 +217,23 @@ impl<'p> Lower<'p> {
             vec![lower.b.add(best[0], change)]
         });
         let best = self.b.reload(best[0]);
-        let (none, index) = match which {
+        match which {
             Extremum::Min => (self.b.shr(best, Val::Const(62)), best),
             Extremum::Max => {
                 let none = self.is_zero(best);
                 (none, self.b.xor(best, low))
             }
-        };
-        self.b.leave_if(Cond::Ne, none, Val::Const(0), (null, &[]));
-        Elem::new(kind, index)
+        }
     }
 
     fn unpacked(&mut self, which: Extremum, list: ExprId, lambda: Lambda, null: BlockId) -> Elem {
         let kind = self.kind_of(list);
         let none = Val::Const(u64::MAX);
+        if self.is_straight_fold(list, lambda.body) {
+            let best = self.unpacked_straight(which, list, lambda);
+            self.b.leave_if(Cond::Eq, best, none, (null, &[]));
+            return Elem::new(kind, best);
+        }
         let cond = match which {
             Extremum::Min => Cond::Lt,
             Extremum::Max => Cond::Gt,
@@ -224,6 +253,28 @@ impl<'p> Lower<'p> {
         let index = self.b.reload(best[1]);
         self.b.leave_if(Cond::Eq, index, none, (null, &[]));
         Elem::new(kind, index)
+    }
+
+    /// The index of the best element, all ones if there is none.
+    fn unpacked_straight(&mut self, which: Extremum, list: ExprId, lambda: Lambda) -> Val {
+        let init = [Val::Const(0), Val::Const(u64::MAX)];
+        let best = self.straight(list, &init, &mut |lower, elem, counts, best| {
+            let (key, counts) = lower.flat_key(lambda, elem, counts);
+            let better = match which {
+                Extremum::Min => lower.less(key, best[0], false),
+                Extremum::Max => lower.less(best[0], key, false),
+            };
+            // An index is far below 2^63, and all ones is not.
+            let first = lower.b.shr(best[1], Val::Const(63));
+            let better = lower.b.or(better, first);
+            let take = lower.b.and(better, counts);
+            let index = lower.index(elem);
+            vec![
+                lower.select(take, key, best[0]),
+                lower.select(take, index, best[1]),
+            ]
+        });
+        self.b.reload(best[1])
     }
 
     /// The sum of the keys that are not NULL.

@@ -3,7 +3,8 @@
 //! A branch in a loop makes two ways of each round, and the kernel's verifier walks them all when it
 //! has to go around as often as the bound says. Everything here is total, so nothing needs to be
 //! skipped: a record that is not there reads as something, and a word beside the value says that
-//! it does not count.
+//! it does not count. In the bounded form everything is written like this; what still needs a
+//! branch has it inside, and both ways meet again before the value is used.
 
 use progmp_abi::layout::{self, block, packet};
 use progmp_ir::{ArithOp, ExprId, ExprKind, Kind, OrderOp, Type};
@@ -11,6 +12,7 @@ use progmp_ir::{ArithOp, ExprId, ExprKind, Kind, OrderOp, Type};
 use super::build::Val;
 use super::elem::Elem;
 use super::{Binding, Lower};
+use crate::Loops;
 use crate::isa::AluOp;
 
 /// A value, and the word that is 1 if it is not NULL (else 0); `None` if it never is.
@@ -34,7 +36,7 @@ const MOST: usize = 24;
 impl Lower<'_> {
     /// Whether an expression can be written without branches, and is small enough to.
     pub(super) fn is_flat(&self, id: ExprId) -> bool {
-        self.has_no_branch(id) && self.weight(id) <= MOST
+        self.loops == Loops::Bounded || self.has_no_branch(id) && self.weight(id) <= MOST
     }
 
     fn has_no_branch(&self, id: ExprId) -> bool {
@@ -153,6 +155,25 @@ impl Lower<'_> {
                 Flat { value, valid }
             }
             ExprKind::Equal { a, b, negated } => {
+                let references = match self.program.expr(a).ty {
+                    Type::Int | Type::Bool => None,
+                    Type::Subflow | Type::Packet => {
+                        let (_, x) = self.flat_elem(a);
+                        let (_, y) = self.flat_elem(b);
+                        Some((x, y))
+                    }
+                    // A list is never NULL.
+                    Type::List(_) => Some((None, Some(ZERO))),
+                };
+                let flip = Val::Const(u64::from(negated));
+                if let Some((x, y)) = references {
+                    // Only NULL may stand beside a reference.
+                    let x = x.unwrap_or(ONE);
+                    let y = y.unwrap_or(ONE);
+                    let either = self.b.or(x, y);
+                    let neither = self.b.xor(either, ONE);
+                    return Flat::sure(self.b.xor(neither, flip));
+                }
                 let (x, y) = if self.program.expr(a).ty == Type::Int {
                     (self.flat_int(a), self.flat_int(b))
                 } else {
@@ -171,7 +192,6 @@ impl Lower<'_> {
                         self.b.or(equal, neither)
                     }
                 };
-                let flip = Val::Const(u64::from(negated));
                 Flat::sure(self.b.xor(equal, flip))
             }
             ExprKind::SubflowBool(flag, s) => {
@@ -208,13 +228,18 @@ impl Lower<'_> {
                             self.b.xor(elem.index, Val::Const(u64::MAX))
                         } else {
                             let list = self.packets(list);
-                            self.summary(&list)
+                            if list.is_plain() {
+                                self.summary(&list)
+                            } else {
+                                let found = self.find_first(&list);
+                                self.b.xor(found, Val::Const(u64::MAX))
+                            }
                         }
                     }
                 };
                 Flat::sure(self.is_zero(word))
             }
-            ref other => unreachable!("{other:?} has branches"),
+            ref other => unreachable!("{other:?} is no condition"),
         }
     }
 
@@ -286,7 +311,11 @@ impl Lower<'_> {
                 let value = self.packet_int(p, property);
                 Flat { value, valid }
             }
-            ref other => unreachable!("{other:?} has branches"),
+            _ => {
+                let (value, null) = self.nullable_int(id);
+                let valid = null.map(|null| self.b.xor(null, ONE));
+                Flat { value, valid }
+            }
         }
     }
 
@@ -300,10 +329,7 @@ impl Lower<'_> {
                 if !nullable {
                     return (elem, None);
                 }
-                // NULL is all ones, and no index is.
-                let inverse = self.b.xor(elem.index, Val::Const(u64::MAX));
-                let valid = self.is_nonzero(inverse);
-                (elem, Some(valid))
+                self.unless_all_ones(elem)
             }
             ExprKind::Null => {
                 let kind = match self.program.expr(id).ty {
@@ -312,12 +338,67 @@ impl Lower<'_> {
                 };
                 (Elem::new(kind, ZERO), Some(ZERO))
             }
-            ref other => unreachable!("{other:?} has branches"),
+            ExprKind::First(list) if self.kind_of(list) == Kind::Subflow => {
+                let set = self.subflows(list);
+                let set = self.b.reload(set);
+                (self.lowest_of(set), Some(self.is_nonzero(set)))
+            }
+            ExprKind::Last(list) if self.kind_of(list) == Kind::Subflow => {
+                let set = self.subflows(list);
+                let set = self.b.reload(set);
+                (self.highest_of(set), Some(self.is_nonzero(set)))
+            }
+            ExprKind::First(list) => {
+                if let Some((elem, _)) = self.first_of(list) {
+                    return self.unless_all_ones(elem);
+                }
+                let list = self.packets(list);
+                let found = self.find_first(&list);
+                self.unless_all_ones(Elem::new(Kind::Packet, found))
+            }
+            ExprKind::Last(list) => {
+                let list = self.packets(list);
+                let found = self.find_last(&list);
+                self.unless_all_ones(Elem::new(Kind::Packet, found))
+            }
+            ExprKind::Get { list, index } => self.flat_get(list, index),
+            ExprKind::Extremum(which, list, lambda) => {
+                let (elem, valid) = self.straight_extremum(which, list, lambda);
+                (elem, Some(valid))
+            }
+            ref other => unreachable!("{other:?} is no reference"),
         }
     }
 
+    fn flat_get(&mut self, list: ExprId, index: ExprId) -> (Elem, Option<Val>) {
+        let (elem, found, index) = match self.kind_of(list) {
+            Kind::Subflow => {
+                let set = self.subflows(list);
+                let index = self.flat_int(index);
+                let rest = self.after_places(set, index.value);
+                (self.lowest_of(rest), Some(self.is_nonzero(rest)), index)
+            }
+            Kind::Packet => {
+                let list = self.packets(list);
+                let index = self.flat_int(index);
+                let found = self.find_nth(&list, index.value);
+                let elem = Elem::new(Kind::Packet, found);
+                let (elem, found) = self.unless_all_ones(elem);
+                (elem, found, index)
+            }
+        };
+        (elem, self.both(found, index.valid))
+    }
+
+    /// A reference that is NULL if its index is all ones, as no index is.
+    fn unless_all_ones(&mut self, elem: Elem) -> (Elem, Option<Val>) {
+        let inverse = self.b.xor(elem.index, Val::Const(u64::MAX));
+        let valid = self.is_nonzero(inverse);
+        (elem, Some(valid))
+    }
+
     /// 1 if `a < b`, else 0 (Warren, "Hacker's Delight", section 2-12). `small`: both are below 2^63.
-    fn less(&mut self, a: Val, b: Val, small: bool) -> Val {
+    pub(super) fn less(&mut self, a: Val, b: Val, small: bool) -> Val {
         let difference = self.b.alu(AluOp::Sub, a, b);
         let sign = if small {
             difference

@@ -66,6 +66,9 @@ impl<'p> Lower<'p> {
         unroll: Unroll,
         body: &mut Body<'_, 'p>,
     ) -> Vec<Val> {
+        if self.loops == Loops::Bounded && !self.trip_is_one() {
+            return self.subflow_rounds(set, init, body);
+        }
         let exit = self.b.block(init.len());
         let (rest, carried) = match unroll {
             Unroll::No => (set, init.to_vec()),
@@ -292,6 +295,15 @@ impl<'p> Lower<'p> {
         })
     }
 
+    /// Goes over the subflows of a word in rounds: a loop in a loop that leaves it in every round has
+    /// too many ways out.
+    fn subflow_rounds(&mut self, set: Val, init: &[Val], body: &mut Body<'_, 'p>) -> Vec<Val> {
+        self.chunked_subflows(set, init, &mut |lower, elem, present, carried, steps| {
+            lower.b.leave_first(present, (steps.next, carried));
+            body(lower, elem, carried, steps);
+        })
+    }
+
     /// Goes over the subflows of a word with a body that has no branch.
     pub(super) fn straight_subflows(
         &mut self,
@@ -306,6 +318,13 @@ impl<'p> Lower<'p> {
                 lower.b.goto((steps.next, &next));
             });
         }
+        self.chunked_subflows(set, init, &mut |lower, elem, present, carried, steps| {
+            let next = body(lower, elem, present, carried);
+            lower.b.goto((steps.next, &next));
+        })
+    }
+
+    fn chunked_subflows(&mut self, set: Val, init: &[Val], body: &mut Round<'_, 'p>) -> Vec<Val> {
         let exit = self.b.block(init.len());
         let once = self.b.trips.clone();
         let set = self.b.reload(set);
@@ -319,7 +338,10 @@ impl<'p> Lower<'p> {
         let rest = self.b.xor(rest[0], bit);
         let index = self.b.position(bit);
         let elem = self.with_record(Elem::new(Kind::Subflow, index));
-        let next = body(self, elem, present, values);
+        let next = self.b.block(init.len());
+        body(self, elem, present, values, Steps { next, exit });
+        self.b.switch(next);
+        let next = self.b.params(next);
         self.close_chunks(&chunks, &inner, &with(&next, rest));
         self.b.trips = once;
         self.b.switch(exit);

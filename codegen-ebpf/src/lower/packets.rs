@@ -171,27 +171,31 @@ impl Lower<'_> {
         }
     }
 
-    /// The first member; leaves for `null` if there is none.
-    pub(super) fn first_packet(&mut self, list: &Packets, null: BlockId) -> Elem {
-        if self.is_straight(list) && !list.is_plain() {
-            let none = [Val::Const(u64::MAX)];
-            let found = self.straight_packets(list, &none, &mut |lower, elem, counts, first| {
+    /// The index of the first member, all ones if there is none.
+    pub(super) fn find_first(&mut self, list: &Packets) -> Val {
+        let none = [Val::Const(u64::MAX)];
+        let found = if self.is_straight(list) {
+            self.straight_packets(list, &none, &mut |lower, elem, counts, first| {
                 // An index is far below 2^63, and all ones is not.
                 let none_yet = lower.b.shr(first[0], Val::Const(63));
                 let take = lower.b.and(counts, none_yet);
                 vec![lower.select(take, elem.index, first[0])]
-            });
-            return self.found_packet(found[0], null);
-        }
+            })
+        } else {
+            self.each_packet(list, &none, &mut |lower, elem, _, steps| {
+                lower.b.goto((steps.exit, &[elem.index]));
+            })
+        };
+        self.b.reload(found[0])
+    }
+
+    /// The first member; leaves for `null` if there is none.
+    pub(super) fn first_packet(&mut self, list: &Packets, null: BlockId) -> Elem {
         if !list.is_plain() {
-            let found = self.each_packet(
-                list,
-                &[Val::Const(u64::MAX)],
-                &mut |lower, elem, _, steps| {
-                    lower.b.goto((steps.exit, &[elem.index]));
-                },
-            );
-            return self.found_packet(found[0], null);
+            let found = self.find_first(list);
+            let none = Val::Const(u64::MAX);
+            self.b.leave_if(Cond::Eq, found, none, (null, &[]));
+            return Elem::new(progmp_ir::Kind::Packet, found);
         }
         let some = self.summary(list);
         self.b.leave_if(Cond::Eq, some, Val::Const(0), (null, &[]));
@@ -202,32 +206,28 @@ impl Lower<'_> {
         self.packet_at(number, bit)
     }
 
-    /// The result of a search: leaves for `null` if it is all ones.
-    fn found_packet(&mut self, found: Val, null: BlockId) -> Elem {
-        let found = self.b.reload(found);
-        let none = Val::Const(u64::MAX);
-        self.b.leave_if(Cond::Eq, found, none, (null, &[]));
-        Elem::new(progmp_ir::Kind::Packet, found)
+    /// The index of the last member, all ones if there is none.
+    pub(super) fn find_last(&mut self, list: &Packets) -> Val {
+        let none = [Val::Const(u64::MAX)];
+        let found = if self.is_straight(list) {
+            self.straight_packets(list, &none, &mut |lower, elem, counts, last| {
+                vec![lower.select(counts, elem.index, last[0])]
+            })
+        } else {
+            self.each_packet(list, &none, &mut |lower, elem, _, steps| {
+                lower.b.goto((steps.next, &[elem.index]));
+            })
+        };
+        self.b.reload(found[0])
     }
 
     /// The last member; leaves for `null` if there is none.
     pub(super) fn last_packet(&mut self, list: &Packets, null: BlockId) -> Elem {
-        if self.is_straight(list) && !list.is_plain() {
-            let none = [Val::Const(u64::MAX)];
-            let found = self.straight_packets(list, &none, &mut |lower, elem, counts, last| {
-                vec![lower.select(counts, elem.index, last[0])]
-            });
-            return self.found_packet(found[0], null);
-        }
         if !list.is_plain() {
-            let found = self.each_packet(
-                list,
-                &[Val::Const(u64::MAX)],
-                &mut |lower, elem, _, steps| {
-                    lower.b.goto((steps.next, &[elem.index]));
-                },
-            );
-            return self.found_packet(found[0], null);
+            let found = self.find_last(list);
+            let none = Val::Const(u64::MAX);
+            self.b.leave_if(Cond::Eq, found, none, (null, &[]));
+            return Elem::new(progmp_ir::Kind::Packet, found);
         }
         let some = self.summary(list);
         self.b.leave_if(Cond::Eq, some, Val::Const(0), (null, &[]));
@@ -243,8 +243,31 @@ impl Lower<'_> {
         if place == Val::Const(0) {
             return self.first_packet(list, null);
         }
+        let found = self.find_nth(list, place);
+        self.b
+            .leave_if(Cond::Eq, found, Val::Const(u64::MAX), (null, &[]));
+        Elem::new(progmp_ir::Kind::Packet, found)
+    }
+
+    /// The index of the member at a place of the list, all ones if there is none.
+    pub(super) fn find_nth(&mut self, list: &Packets, place: Val) -> Val {
         let place = self.b.reload(place);
         let init = [Val::Const(u64::MAX), place];
+        if self.is_straight(list) {
+            let found = self.straight_packets(list, &init, &mut |lower, elem, counts, carried| {
+                let (found, left) = (carried[0], carried[1]);
+                let more = lower.is_nonzero(left);
+                // An index is far below 2^63, and all ones is not.
+                let none_yet = lower.b.shr(found, Val::Const(63));
+                let take = lower.b.and_not(none_yet, more);
+                let take = lower.b.and(take, counts);
+                let found = lower.select(take, elem.index, found);
+                let passed = lower.b.and(more, counts);
+                let left = lower.b.alu(AluOp::Sub, left, passed);
+                vec![found, left]
+            });
+            return self.b.reload(found[0]);
+        }
         let found = self.each_packet(list, &init, &mut |lower, elem, carried, steps| {
             let left = carried[1];
             let here = (steps.exit, &[elem.index, left][..]);
@@ -252,7 +275,7 @@ impl Lower<'_> {
             let left = lower.b.alu(AluOp::Sub, left, Val::Const(1));
             lower.b.goto((steps.next, &[carried[0], left]));
         });
-        self.found_packet(found[0], null)
+        self.b.reload(found[0])
     }
 
     /// How many members a list has.

@@ -210,7 +210,7 @@ impl<'p> Lower<'p> {
     }
 
     /// The element, or all ones as its index on the way that comes from `null`.
-    fn or_null(&mut self, elem: Elem, null: BlockId) -> Elem {
+    pub(super) fn or_null(&mut self, elem: Elem, null: BlockId) -> Elem {
         let join = self.b.block(1);
         self.b.goto((join, &[elem.index]));
         self.b.switch(null);

@@ -4,13 +4,14 @@
 //! flags, windows and `SENT_ON` is word arithmetic, `AND` and `OR` narrow the candidates, and only
 //! what is left goes around a loop.
 
-use progmp_abi::layout::{block, packet};
+use progmp_abi::layout::{self, block, packet};
 use progmp_ir::{ExprId, ExprKind, Kind, Lambda, VarId};
 
 use super::build::Val;
 use super::elem::Elem;
 use super::fold::Unroll;
 use super::{Binding, Lower};
+use crate::Loops;
 use crate::bounds::Formula;
 use crate::isa::{AluOp, Cond};
 use crate::vcode::BlockId;
@@ -218,7 +219,7 @@ impl Lower<'_> {
     }
 
     /// Whether what is written now is executed at most once.
-    fn trip_is_one(&self) -> bool {
+    pub(super) fn trip_is_one(&self) -> bool {
         self.b.trips == Formula::constant(1)
     }
 
@@ -257,16 +258,14 @@ impl Lower<'_> {
     pub(super) fn first_subflow(&mut self, set: Val, null: BlockId) -> Elem {
         self.b.leave_if(Cond::Eq, set, Val::Const(0), (null, &[]));
         let set = self.b.reload(set);
-        let bit = self.b.lowest(set);
-        self.of_bit(bit)
+        self.lowest_of(set)
     }
 
     /// The subflow of the highest bit; leaves for `null` if there is none.
     pub(super) fn last_subflow(&mut self, set: Val, null: BlockId) -> Elem {
         self.b.leave_if(Cond::Eq, set, Val::Const(0), (null, &[]));
         let set = self.b.reload(set);
-        let bit = self.highest(set, 32);
-        self.of_bit(bit)
+        self.highest_of(set)
     }
 
     /// The highest bit of a word that is below 2^bits, alone.
@@ -286,6 +285,11 @@ impl Lower<'_> {
     pub(super) fn nth_subflow(&mut self, set: Val, place: Val, null: BlockId) -> Elem {
         if place == Val::Const(0) {
             return self.first_subflow(set, null);
+        }
+        if self.loops == Loops::Bounded {
+            let rest = self.after_places(set, place);
+            self.b.leave_if(Cond::Eq, rest, Val::Const(0), (null, &[]));
+            return self.lowest_of(rest);
         }
         let once = self.b.trips.clone();
         let found = self.b.block(1);
@@ -308,6 +312,39 @@ impl Lower<'_> {
         let rest = self.b.reload(rest);
         let bit = self.b.lowest(rest);
         self.of_bit(bit)
+    }
+
+    /// The subflow of the lowest bit of a word that is not 0.
+    pub(super) fn lowest_of(&mut self, set: Val) -> Elem {
+        let bit = self.b.lowest(set);
+        self.of_bit(bit)
+    }
+
+    /// The subflow of the highest bit of a word that is not 0.
+    pub(super) fn highest_of(&mut self, set: Val) -> Elem {
+        let bit = self.highest(set, 32);
+        self.of_bit(bit)
+    }
+
+    /// The subflows from a place of the list on, without branches: each round takes the lowest bit
+    /// away until the place is reached.
+    pub(super) fn after_places(&mut self, set: Val, place: Val) -> Val {
+        let once = self.b.trips.clone();
+        let all = layout::SUBFLOWS as u64;
+        let set = self.b.reload(set);
+        let place = self.b.reload(place);
+        self.b.trips = &once * &Formula::constant(all);
+        let (fixed, carried) = self.b.open_fixed(&[set, place], all);
+        let (rest, left) = (carried[0], carried[1]);
+        let more = self.is_nonzero(left);
+        let mask = self.spread(more);
+        let bit = self.b.lowest(rest);
+        let bit = self.b.and(bit, mask);
+        let rest = self.b.xor(rest, bit);
+        let left = self.b.alu(AluOp::Sub, left, more);
+        self.b.repeat(fixed, &[rest, left]);
+        self.b.trips = once;
+        self.b.reload(carried[0])
     }
 
     /// How many subflows a word has.
