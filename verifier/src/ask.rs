@@ -3,7 +3,7 @@
 use progmp_ir::{Requirement, RequirementKind, SchedState, StmtKind};
 
 use crate::concrete::shrink;
-use crate::engine::{Decision, Engine};
+use crate::engine::{Decision, Engine, Found};
 use crate::goal::Goal;
 use crate::obligation::finding;
 use crate::property::{Level, Property};
@@ -14,6 +14,8 @@ use crate::report::{Counterexample, Finding, Scenario, Size, Verdict};
 
 /// Executions of one trigger that a search over histories looks at.
 const HISTORY: usize = 24;
+/// Subflows that a block of the ABI has room for: with more copies allowed, no search is made.
+const WIDEST: usize = 32;
 
 impl Engine<'_> {
     /// The findings of one requirement.
@@ -96,14 +98,29 @@ impl Engine<'_> {
     fn redundancy(&mut self, most: u64) -> Finding {
         let property = Property::Redundancy;
         let goal = Goal::PushesMoreThan(most);
-        let size = match self.decide(goal) {
+        // As many subflows as it takes: a proof for fewer would say nothing.
+        let wide = usize::try_from(most)
+            .ok()
+            .filter(|&most| (2..WIDEST).contains(&most));
+        let found = wide.map(|most| self.search_at(goal, (most + 1, 1)));
+        let decision = match found {
+            Some(Found::State(state)) => Decision::Possible(state),
+            _ => self.decide(goal),
+        };
+        let size = match decision {
             Decision::Possible(state) => {
-                let message = format!("one execution pushes a packet more than {most} times");
+                let message = format!("one execution pushes a packet more than {}", times(most));
                 let mut this = finding(property, Verdict::Refuted, message);
                 this.counterexample = Some(self.example(property, goal, *state));
                 return this;
             }
             Decision::Open(why) => {
+                let message = format!("neither proved nor refuted: {why}");
+                return finding(property, Verdict::Unknown(why), message);
+            }
+            // Up to n subflows, n copies on different subflows are all there can be.
+            Decision::Impossible(Size::UpTo { subflows, .. }) if most >= u64::from(subflows) => {
+                let why = "more copies than subflows in the proof by size".to_owned();
                 let message = format!("neither proved nor refuted: {why}");
                 return finding(property, Verdict::Unknown(why), message);
             }
@@ -121,14 +138,15 @@ impl Engine<'_> {
                     property,
                     Verdict::Proved { size, why },
                     format!(
-                        "an execution pushes a packet at most {most} times, and only packets that \
-                         it takes from Q or RQ, which happens once in a trigger"
+                        "an execution pushes a packet at most {}, and only packets that \
+                         it takes from Q or RQ, which happens once in a trigger",
+                        times(most)
                     ),
                 )
             }
             _ => self.over_histories(
                 property,
-                &format!("a trigger pushes a packet more than {most} times"),
+                &format!("a trigger pushes a packet more than {}", times(most)),
                 "packets are pushed that the execution did not pop, so several executions may push \
                  one, and no run with too many copies was found",
                 &|run| most_copies(run) > most,
@@ -375,6 +393,15 @@ fn ordinary_states() -> Vec<SchedState> {
         }
     }
     states
+}
+
+/// "once", "twice", "3 times".
+fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{count} times"),
+    }
 }
 
 /// The state with room on every subflow and a longer Q, so that a run has something to do.

@@ -3,7 +3,9 @@
 //! Both run from one state with one seed; they differ if actions (in order),
 //! registers, USER values or queues do.
 
-use progmp_ir::{Action, Domain, EventKind, Execution, Program, QueueName, SchedState, execute};
+use progmp_ir::{
+    Action, Domain, EventKind, Execution, Kind, Needs, Program, QueueName, SchedState, execute,
+};
 
 use crate::bounded::Bounded;
 use crate::concrete::{candidate_seeds, shrink};
@@ -41,21 +43,38 @@ pub enum Equivalence {
 /// # Panics
 /// If a state that the encoding finds does not show a difference in the interpreter: our mistake.
 pub fn equivalent(a: &Program, b: &Program, options: &Options) -> Equivalence {
+    let room = Room::with_budget(options.rlimit.saturating_mul(Options::QUERIES));
+    let search = |size| search(&room, a, b, size, options);
     for size in [(1, 1), (2, 2)] {
-        match search(a, b, size, options) {
+        match search(size) {
             Search::Differ(state) => return differ(a, b, state),
             Search::Equal | Search::Open(_) => {}
         }
     }
-    if prove(a, b, options) {
+    if prove(&room, a, b, options) {
         return Equivalence::Equal {
             size: Size::Any,
             why: String::new(),
         };
     }
     let largest = (Size::ACCEPTED.0 as usize, Size::ACCEPTED.1 as usize);
-    for size in [(3, 3), (5, 2), (2, 5), largest] {
-        match search(a, b, size, options) {
+    // What they compare a COUNT with tells which sizes may matter.
+    let most = |kind| {
+        let needs = [a, b].map(Needs::of);
+        let most = needs.iter().map(|needs| needs.elements(kind, 48)).max();
+        usize::try_from(most.unwrap_or(0)).expect("at most 48")
+    };
+    let (subflows, packets) = (most(Kind::Subflow), most(Kind::Packet));
+    let mut sizes = vec![(3, 3), (5, 2), (2, 5)];
+    if subflows > 5 {
+        sizes.push((subflows, packets.min(2)));
+    }
+    if packets > 5 {
+        sizes.push((subflows.min(2), packets));
+    }
+    sizes.push(largest);
+    for size in sizes {
+        match search(size) {
             Search::Differ(state) => return differ(a, b, state),
             Search::Open(why) => return Equivalence::Unknown(format!("{why} at {size:?}")),
             Search::Equal => {}
@@ -100,9 +119,15 @@ enum Search {
     Open(String),
 }
 
-fn search(a: &Program, b: &Program, size: (usize, usize), options: &Options) -> Search {
+fn search(
+    room: &Room,
+    a: &Program,
+    b: &Program,
+    size: (usize, usize),
+    options: &Options,
+) -> Search {
     let mut side = Side::new(
-        &Room::new(),
+        room,
         Bounded::new(size.0, size.1),
         Profile::Search,
         *options,
@@ -141,16 +166,15 @@ fn search(a: &Program, b: &Program, size: (usize, usize), options: &Options) -> 
     }
 }
 
-fn prove(a: &Program, b: &Program, options: &Options) -> bool {
+fn prove(room: &Room, a: &Program, b: &Program, options: &Options) -> bool {
     [Arithmetic::Abstract, Arithmetic::Exact]
         .into_iter()
         .any(|arithmetic| {
-            let room = Room::new();
-            let mut domain = Unbounded::new(&room, a, arithmetic);
+            let mut domain = Unbounded::new(room, a, arithmetic);
             domain.most_counted = domain
                 .most_counted
-                .max(Unbounded::new(&room, b, arithmetic).most_counted);
-            let mut side = Side::new(&room, domain, Profile::Proof, *options);
+                .max(Unbounded::new(room, b, arithmetic).most_counted);
+            let mut side = Side::new(room, domain, Profile::Proof, *options);
             let Some(differ) = difference(&mut side.domain, a, b) else {
                 return false;
             };

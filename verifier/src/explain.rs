@@ -335,7 +335,7 @@ Mended:
 const NO_DUPLICATE_PUSH: &str = "\
 no-duplicate-push (warn; gate on request)
 
-No execution pushes a packet twice on the same subflow.
+No trigger pushes a packet twice on the same subflow.
 
 The second copy takes window and brings nothing: if the first is lost, TCP sends
 it again.
@@ -550,9 +550,9 @@ Breaks it:
     SUBFLOWS.FILTER(s => s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED)
         .MIN(s => s.RTT).PUSH(Q.POP());
 
-Mended: keep a cursor in a register that moves with each packet, as the scheduler
-round_robin does, or count what each subflow got in its USER and take the one
-with the least.
+Mended: keep the ID of the subflow that sent last in a register, and give the next
+packet to the next larger ID, or to the smallest when there is none; serve RQ in
+the same turn. What is proved is a run in which nobody else writes the register.
 ";
 
 #[cfg(test)]

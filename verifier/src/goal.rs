@@ -266,10 +266,7 @@ impl Goal {
             }),
             Self::UsesSubflowTwice => uses_twice(d, log),
             Self::LeavesWork { reinjections_too } => leaves_work(d, &runs[0], reinjections_too),
-            Self::UsesBackup => misplaced(d, log, &mut |d, s| {
-                let backup = d.subflow_bool(SubflowBool::IsBackup, s);
-                d.not(&backup)
-            }),
+            Self::UsesBackup => uses_backup(d, log),
             Self::Ignores(lambda) => {
                 let mut machine = Machine::new(program, runs[0].before.clone());
                 misplaced(d, log, &mut |d, s| machine.predicate(d, lambda, s))
@@ -703,6 +700,27 @@ fn misplaced<D: Judge>(
             d.and(&good, &available)
         });
         Some(d.and(&poor, &better))
+    })
+}
+
+/// A PUSH on a backup subflow while another subflow, backup or not, is available for the packet.
+fn uses_backup<D: Judge>(d: &mut D, log: &[Event<D>]) -> D::Bool {
+    let subflows = d.subflows();
+    any_event(d, log, |d, event| {
+        let EventKind::Push {
+            subflow, packet, ..
+        } = &event.kind
+        else {
+            return None;
+        };
+        let backup = d.subflow_bool(SubflowBool::IsBackup, subflow);
+        let choice = d.some_member(&subflows, &mut |d, t| {
+            let same = d.same(t, subflow);
+            let other = d.not(&same);
+            let available = is_available(d, t, packet);
+            d.and(&other, &available)
+        });
+        Some(d.and(&backup, &choice))
     })
 }
 

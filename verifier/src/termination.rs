@@ -381,7 +381,7 @@ impl Engine<'_> {
                 };
                 let literal = match side.domain.terms.node(first.1) {
                     Node::Word(value) => Some(Bound::of(value)),
-                    _ => bounded_by_subflows(program, if side_of == a { b } else { a }),
+                    _ => bounded_by_a_count(program, if side_of == a { b } else { a }),
                 };
                 if first == second && needs.writes_register(reg) {
                     found.push((Measure::Below { at, reg }, literal));
@@ -461,6 +461,8 @@ impl Engine<'_> {
             let key = recurrence_key(program, &step.before);
             if let Some(start) = keys.iter().position(|earlier| *earlier == key) {
                 let length = keys.len() - start;
+                // The execution in which the state recurs has an effect with its seed too.
+                seeds.push(seed);
                 if !is_steady(program, &run[start..], &seeds[start..]) {
                     return None;
                 }
@@ -486,7 +488,7 @@ impl Engine<'_> {
 
     /// One more execution with an effect and without progress, with the first seed that gives one.
     fn idle_step(&self, stepper: &mut Stepper) -> Option<(crate::replay::Replayed, u64)> {
-        let tries = if self.needs.uses_random() { 64 } else { 1 };
+        let tries = if self.needs.uses_random() { 1_024 } else { 1 };
         for seed in 0..tries {
             let mut next = stepper.clone();
             let Some(step) = next.step_with(self.program, Some(seed)) else {
@@ -517,7 +519,14 @@ impl Engine<'_> {
 
     /// A state to which two or three executions return.
     fn lasso(&mut self) -> Option<Ending> {
-        for size in [(1, 1), (2, 1), (2, 2)] {
+        // What a COUNT is compared with tells which sizes may matter.
+        let most = |kind| usize::try_from(self.needs.elements(kind, 24)).unwrap_or(24);
+        let (subflows, packets) = (most(Kind::Subflow), most(Kind::Packet));
+        let mut sizes = vec![(1, 1), (2, 1), (2, 2)];
+        if subflows > 2 || packets > 2 {
+            sizes.push((subflows, packets));
+        }
+        for size in sizes {
             for executions in [2, 3] {
                 for state in self.several(Goal::Lasso { executions }, size, 3) {
                     if let Some(never) = self.explore(&state) {
@@ -583,19 +592,21 @@ fn rest(ranking: &str) -> &str {
 }
 
 /// IFs that stand in no loop: their condition is evaluated at most once in an execution.
-/// The bound of `l.COUNT` and of `l.COUNT + c`, for a list of subflows.
-fn bounded_by_subflows(program: &Program, at: ExprId) -> Option<Bound> {
+/// The bound of `l.COUNT` and of `l.COUNT + c`: the number of subflows, or of packets that a host
+/// shows of a queue (`specs/semantics.md`).
+fn bounded_by_a_count(program: &Program, at: ExprId) -> Option<Bound> {
     match program.expr(at).kind {
-        ExprKind::Count(list) if program.list_kind(list) == Kind::Subflow => {
-            Some(Bound::subflows_and(0))
-        }
+        ExprKind::Count(list) => Some(match program.list_kind(list) {
+            Kind::Subflow => Bound::subflows_and(0),
+            Kind::Packet => Bound::of(256),
+        }),
         ExprKind::Arith(ArithOp::Add, a, b) => match (&program.expr(a).kind, &program.expr(b).kind)
         {
             (&ExprKind::Int(more), _) => {
-                Some(bounded_by_subflows(program, b)?.then(Bound::of(more)))
+                Some(bounded_by_a_count(program, b)?.then(Bound::of(more)))
             }
             (_, &ExprKind::Int(more)) => {
-                Some(bounded_by_subflows(program, a)?.then(Bound::of(more)))
+                Some(bounded_by_a_count(program, a)?.then(Bound::of(more)))
             }
             _ => None,
         },
@@ -606,7 +617,7 @@ fn bounded_by_subflows(program: &Program, at: ExprId) -> Option<Bound> {
                 StmtKind::Let {
                     var: this,
                     init: Operand::Expr(value),
-                } if this == var => bounded_by_subflows(program, value),
+                } if this == var => bounded_by_a_count(program, value),
                 _ => None,
             }),
         _ => None,

@@ -264,11 +264,16 @@ fn summary(checked: &Checked) -> Vec<String> {
         ("refuted", Verdict::Refuted),
         ("undecided", Verdict::Unknown(String::new())),
     ] {
+        // What follows from a cause that gates too goes without saying.
+        let same =
+            |judged: &&Judged| judged.gates() && judged.finding.verdict.name() == verdict.name();
+        let gating = |cause| {
+            let mut these = checked.judged.iter().filter(same);
+            these.any(|judged| judged.finding.property == cause)
+        };
         let mut titles: Vec<&str> = Vec::new();
-        for judged in checked.judged.iter().filter(|judged| judged.gates()) {
-            let same = judged.finding.verdict.name() == verdict.name();
-            if same
-                && judged.finding.follows_from.is_none()
+        for judged in checked.judged.iter().filter(same) {
+            if !judged.finding.follows_from.is_some_and(gating)
                 && !titles.contains(&&*judged.finding.title)
             {
                 titles.push(&judged.finding.title);

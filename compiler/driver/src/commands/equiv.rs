@@ -9,9 +9,10 @@ use super::{Color, failed, mistakes, printed};
 use crate::exit::Exit;
 use crate::files;
 use crate::human::{View, extent};
+
 use crate::pipeline::{Loaded, load};
 use crate::story;
-use progmp_verifier::{Equivalence, Options};
+use progmp_verifier::{Equivalence, Options, Size};
 
 /// What to compare.
 #[derive(Debug, clap::Args)]
@@ -51,21 +52,26 @@ pub fn equiv(args: &Args) -> Exit {
     let names = format!("{} and {}", first.name, second.name);
     match progmp_verifier::equivalent(a, b, &options) {
         Equivalence::Equal { size, why } => {
-            let word = view.paint(AnsiColor::BrightGreen, "equal");
-            let why = if why.is_empty() {
-                why
-            } else {
-                format!(": {why}")
+            // Nothing keeps two schedulers to a size, as a host keeps an object to the size of its
+            // proof: up to a size is not equal.
+            let (text, exit) = match size {
+                Size::Any => {
+                    let word = view.paint(AnsiColor::BrightGreen, "equal");
+                    (
+                        format!("{word}: {names} ({})\n", extent(size)),
+                        Exit::Accepted,
+                    )
+                }
+                Size::UpTo { subflows, packets } => {
+                    let word = view.paint(AnsiColor::BrightYellow, "undecided");
+                    let text = format!(
+                        "{word}: {names} decide alike up to {subflows} subflows and {packets} \
+                         packets; beyond that it is open: {why}\n"
+                    );
+                    (text, Exit::Unknown)
+                }
             };
-            let text = format!("{word}: {names} ({}{why})\n", extent(size));
-            printed(
-                &text,
-                if size.is_accepted() {
-                    Exit::Accepted
-                } else {
-                    Exit::Unknown
-                },
-            )
+            printed(&text, exit)
         }
         Equivalence::Unknown(why) => {
             let word = view.paint(AnsiColor::BrightYellow, "undecided");

@@ -55,7 +55,15 @@ pub(super) fn state(argument: &str) -> Result<SchedState, String> {
         )));
     }
     let text = String::from_utf8(bytes).map_err(|_| wrong("this is not UTF-8".to_owned()))?;
-    SchedState::from_json(&text).map_err(wrong)
+    SchedState::from_json(&text).map_err(|why| {
+        let value: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+        let has = |key| value.as_ref().is_some_and(|value| value.get(key).is_some());
+        if has("scenario") && has("state") {
+            wrong("this is a counterexample, not a state: run it with `progmp replay`".to_owned())
+        } else {
+            wrong(why)
+        }
+    })
 }
 
 /// Runs the command. A trigger that uses up the fuel counts as rejected.
