@@ -61,10 +61,11 @@ pub struct Args {
     /// Run this counterexample again on FILE, and do nothing else
     #[arg(long, value_name = "STATE.json")]
     replay: Option<String>,
-    /// Write each counterexample as JSON into this folder
+    /// Write each counterexample that fails the gate as JSON into this folder; `--deny` makes a
+    /// warning one
     #[arg(long, value_name = "DIR")]
     counterexamples: Option<PathBuf>,
-    /// Draw each counterexample into this folder
+    /// Draw each counterexample that fails the gate into this folder
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
     /// Write each proved obligation as SMT-LIB into this folder
@@ -274,7 +275,8 @@ impl Desk<'_> {
     /// Writes what was asked for; gives the paths of the counterexamples.
     fn write(&mut self, done: &Done) -> Vec<String> {
         let mut written = Vec::new();
-        for artifact in &done.artifacts {
+        // What does not gate is in the JSON report.
+        for artifact in done.artifacts.iter().filter(|artifact| artifact.gates) {
             if let Some(folder) = &self.args.counterexamples
                 && let Some(path) = self.store(folder, &artifact.stem, "json", &artifact.json)
             {

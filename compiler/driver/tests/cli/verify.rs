@@ -414,3 +414,23 @@ fn the_other_name_of_the_command_does_the_same() {
         bench.verify(&args)
     );
 }
+
+#[test]
+fn an_accepted_file_leaves_no_counterexample() {
+    let text = "VAR s = SUBFLOWS.MIN(s => s.RTT); IF (s.RTT > 3) { s.PUSH(Q.POP()); }";
+    let bench = Bench::new(&[("a", text)]);
+    bench
+        .verify(&["--counterexamples", "failed", "a"])
+        .says(0, &["accepted", "null-is-masked"]);
+    assert!(!bench.path("failed").exists());
+    bench
+        .verify(&[
+            "--deny",
+            "null-is-masked",
+            "--counterexamples",
+            "failed",
+            "a",
+        ])
+        .says(1, &["rejected"]);
+    assert!(bench.path("failed").is_dir());
+}
