@@ -1,6 +1,6 @@
 //! The eBPF instruction set, version 4, as types (RFC 9669 and Linux 6.18).
 //!
-//! In: nothing. Out: [`Insn`], one value per instruction, with [`encode`], [`decode`] and a
+//! In: nothing. Out: [`Insn`], one value per instruction, with [`encode()`], [`decode()`] and a
 //! printer in llvm-objdump's syntax. All three read the one table in `isa/table.rs`. Types are
 //! such that an instruction that RFC 9669 does not have cannot be written: there is no 32-bit
 //! `movsx` from 32 bits and no sign-extending 64-bit load. Operands that the kernel refuses

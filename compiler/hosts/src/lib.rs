@@ -3,7 +3,7 @@
 //! In: an [`Image`] (bytecode in which the block's address is open) and the bytes of a block. Out:
 //! the same bytes after a run. [`Interpreter`] follows RFC 9669 (it lives in the verifier),
 //! [`Rbpf`] is a third opinion on what it knows, [`Kernel`] is the running Linux with its JIT.
-//! The reference, which needs no bytecode, is [`progmp_ir::execute`]; [`decide`] and [`reference`]
+//! The reference, which needs no bytecode, is [`progmp_ir::execute`]; [`decide`] and [`reference()`]
 //! bring both to the same form. Comparing them is the driver's business.
 
 mod decision;

@@ -183,7 +183,7 @@ structure! {
     SCRATCH "scratch" 8 * SCRATCH_WORDS;
     /// u32 each.
     ACTION "action" 4 * ACTIONS;
-    /// A ring of [`print`] records.
+    /// A ring of [`mod@print`] records.
     PRINT "print" PRINTS * print::BYTES;
     /// [`MAGIC`], u32. Here the read-only part starts.
     MAGIC_AT "magic" 4;

@@ -1,7 +1,7 @@
 //! The environment block between a compiled scheduler and its host, in Rust.
 //!
 //! In: a [`SchedState`](progmp_ir::SchedState). Out: the bytes that a program reads and writes
-//! ([`fill`]), and what a run said ([`Filled::read_back`]). The layout is that of
+//! ([`fill()`]), and what a run said ([`Filled::read_back`]). The layout is that of
 //! `kmod-shim/progmp_abi.h`; specs/abi.md says what it means. Numbers are little-endian: a block
 //! for a machine of the other byte order is made by that machine.
 
