@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Color, Style};
 use progmp_ir::Span;
 
 use crate::pipeline::{Checked, Judged};
-use crate::report::{FileVerdict, sentence};
+use crate::report::{CodeReport, FileVerdict, sentence};
 use crate::story;
 use progmp_verifier::{Finding, Level, Property, Size, Verdict};
 
@@ -285,7 +285,27 @@ fn summary(checked: &Checked) -> Vec<String> {
     }
     lines.push(line);
     lines.extend(checked.judged.iter().filter_map(ending));
+    lines.extend(checked.code.as_ref().map(steps));
     lines
+}
+
+/// How long an execution is at most, or why the scheduler cannot be compiled.
+fn steps(code: &CodeReport) -> String {
+    let CodeReport {
+        instructions: Some(instructions),
+        stack_bytes: Some(stack),
+        steps: Some(steps),
+        refusal: None,
+        ..
+    } = code
+    else {
+        let why = code.refusal.as_deref().unwrap_or_default();
+        return format!("cannot be compiled: {why}");
+    };
+    format!(
+        "compiled: {instructions} instructions, {stack} bytes of stack; at most {steps} steps \
+         for s subflows, p packets a queue"
+    )
 }
 
 /// "8 gate properties and 1 requirement proved for any size".

@@ -6,7 +6,7 @@ use progmp_syntax::{Code, Diagnostic, Severity, SourceFile, limits};
 use crate::files;
 use crate::human::file_stem;
 use crate::levels::Levels;
-use crate::report::{DiagnosticReport, FileReport, FileVerdict, PropertyReport};
+use crate::report::{CodeReport, DiagnosticReport, FileReport, FileVerdict, PropertyReport};
 use crate::story::Run;
 use crate::svg;
 use progmp_verifier::{Effort, Finding, Judgement, Level, Options, Property, Replayed};
@@ -116,6 +116,8 @@ pub struct Checked {
     pub troubles: Vec<DiagnosticReport>,
     /// In report order.
     pub judged: Vec<Judged>,
+    /// What it is compiled to; nothing without a program.
+    pub code: Option<CodeReport>,
     /// The outcome.
     pub verdict: FileVerdict,
     /// Whether proofs must hold for any size.
@@ -142,6 +144,7 @@ pub fn check(argument: &str, settings: &Settings, progress: &mut dyn FnMut(Prope
         diagnostics: loaded.diagnostics,
         troubles: loaded.troubles,
         judged: Vec::new(),
+        code: None,
         verdict: FileVerdict::Error,
         any_size: false,
         effort: Effort::default(),
@@ -149,6 +152,8 @@ pub fn check(argument: &str, settings: &Settings, progress: &mut dyn FnMut(Prope
     let Some(program) = &checked.program else {
         return checked;
     };
+    let compiled = progmp_codegen_ebpf::compile(program, &progmp_codegen_ebpf::Options::default());
+    checked.code = Some(CodeReport::new(compiled.as_ref()));
     let asked = &program.requirements;
     checked.any_size = asked.iter().any(|r| r.kind == RequirementKind::AnySize);
 
@@ -234,6 +239,7 @@ impl Checked {
                 .iter()
                 .map(|judged| PropertyReport::new(&judged.finding, judged.level, &self.source))
                 .collect(),
+            code: self.code.clone(),
             diagnostics: self
                 .troubles
                 .iter()

@@ -1,10 +1,11 @@
-//! The report as JSON: schema 1 (specs/report.md).
+//! The report as JSON: schema 2 (specs/report.md).
 //!
 //! Keys stand in the order of the fields, all of them in every object; what does
 //! not apply is `null`. A new key, or a new meaning of one, is a new schema.
 
 use std::fmt::Write as _;
 
+use progmp_codegen_ebpf::{Bounds, Code, Error, Formula};
 use progmp_syntax::{Diagnostic, Severity, SourceFile};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use crate::exit::Exit;
 use progmp_verifier::{Counterexample, Finding, Level, Size, Verdict};
 
 /// The version of this format.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Everything that one command found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,8 +99,44 @@ pub struct FileReport {
     pub verdict: FileVerdict,
     /// In the order of specs/properties.md, then by place.
     pub properties: Vec<PropertyReport>,
+    /// What it is compiled to; nothing without a scheduler to judge.
+    pub code: Option<CodeReport>,
     /// What an editor would show: mistakes of the text, and what the properties found.
     pub diagnostics: Vec<DiagnosticReport>,
+}
+
+/// What a scheduler is compiled to, with loops in the may-goto form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CodeReport {
+    /// eBPF instructions.
+    pub instructions: Option<usize>,
+    /// Bytes of stack.
+    pub stack_bytes: Option<usize>,
+    /// Most actions of one execution, as a formula in `s` subflows and `p` packets of each queue.
+    pub actions: Option<String>,
+    /// Most rounds of loops, likewise.
+    pub rounds: Option<String>,
+    /// Most instructions that one execution takes, likewise.
+    pub steps: Option<String>,
+    /// Why it cannot be compiled; the rest is missing then.
+    pub refusal: Option<String>,
+}
+
+impl CodeReport {
+    /// What compiling came to.
+    pub fn new(compiled: Result<&Code, &Error>) -> Self {
+        let code = compiled.ok();
+        let formula = |of: fn(&Bounds) -> &Formula| code.map(|code| of(&code.bounds).to_string());
+        Self {
+            instructions: code.map(|code| code.insns.len()),
+            stack_bytes: code.map(|code| code.stack_bytes),
+            actions: formula(|bounds| &bounds.actions),
+            rounds: formula(|bounds| &bounds.rounds),
+            steps: formula(|bounds| &bounds.steps),
+            refusal: compiled.err().map(ToString::to_string),
+        }
+    }
 }
 
 /// For how large connections something is proved.

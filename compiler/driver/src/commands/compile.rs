@@ -1,5 +1,7 @@
 //! `progmp compile`: a scheduler that is accepted becomes an object for the kernel.
 
+mod kernel;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -36,6 +38,9 @@ pub struct Args {
     /// Compile without proof; the object tells
     #[arg(long)]
     unproved: bool,
+    /// Do not load the object into the running kernel before it is written
+    #[arg(long)]
+    no_load: bool,
     /// Demand a property or a requirement such as 'redundancy <= 2' or any-size
     #[arg(long, value_name = "REQUIREMENT")]
     require: Vec<String>,
@@ -140,7 +145,30 @@ pub fn compile(args: &Args) -> Exit {
     let object = progmp_verifier::ebpf::read(&bytes);
     let object = object.unwrap_or_else(|error| panic!("our own object is refused: {error}"));
     assert_eq!(object.source, text, "the object holds the source");
-    write(args.output.as_deref().unwrap_or(files::STDIN), &bytes)
+    let output = args.output.as_deref().unwrap_or(files::STDIN);
+    if args.no_load {
+        return write(output, &bytes);
+    }
+    match kernel::ask(&object, code.loops) {
+        kernel::Answer::Taken => write(output, &bytes),
+        kernel::Answer::NotAsked(why) => {
+            let exit = write(output, &bytes);
+            if exit == Exit::Accepted {
+                files::complain(&format!("note: the kernel was not asked: {why}\n"));
+            }
+            exit
+        }
+        kernel::Answer::Refused(log) => {
+            let stem = files::safe_stem(&file_stem(&name));
+            let bundle = kernel::Bundle {
+                stem: &stem,
+                source: &text,
+                object: &bytes,
+                loops: args.loops.name(),
+            };
+            kernel::report(&kernel::folder(output, &stem), &bundle, &log)
+        }
+    }
 }
 
 /// Writes the object, or to standard output.

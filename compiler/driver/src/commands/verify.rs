@@ -209,6 +209,7 @@ fn broken(file: &str, fault: &Fault, view: View) -> Done {
             scheduler: None,
             verdict: FileVerdict::Error,
             properties: Vec::new(),
+            code: None,
             diagnostics: vec![DiagnosticReport::error(FAULT, fault.report(), None)],
         },
         text,

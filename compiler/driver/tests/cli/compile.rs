@@ -23,7 +23,8 @@ fn said(object: &Object, key: &str) -> String {
 #[test]
 fn what_is_accepted_becomes_an_object_that_tells_what_was_proved() {
     let bench = Bench::new(&[("good.progmp", GOOD)]);
-    let done = bench.progmp(&["compile", "good.progmp", "-o", "good.bpf.o"]);
+    let args = ["compile", "good.progmp", "--no-load", "-o", "good.bpf.o"];
+    let done = bench.progmp(&args);
     assert_eq!((done.code, &*done.out, &*done.err), (Some(0), "", ""));
     let found = object(&bench, "good.bpf.o");
     assert_eq!(found.source, GOOD);
@@ -92,6 +93,96 @@ fn a_program_that_does_not_fit_is_an_error_by_name_and_leaves_the_old_object() {
         "no/such/folder/out.o",
     ];
     bench.progmp(&nowhere).complains(2, &["busy"]);
+}
+
+/// A sum of so many products that are all needed at one time.
+fn wide(count: usize) -> String {
+    let names: Vec<String> = (0..count).map(|number| format!("v{number}")).collect();
+    let declared = (0..count).map(|number| format!("VAR v{number} = R1 / (R2 + {number});\n"));
+    let sum = names.join(" * ");
+    format!("{}SET(R1, {sum});\n", declared.collect::<String>())
+}
+
+/// So many lists, kept until the end.
+fn lists(count: usize) -> String {
+    let list = |number| format!("VAR l{number} = Q.FILTER(p => p.LENGTH > {number});\n");
+    let count_of = |number| format!("SET(R1, R1 + l{number}.COUNT);\n");
+    let declared: String = (0..count).map(list).collect();
+    declared + &(0..count).map(count_of).collect::<String>()
+}
+
+#[test]
+fn every_limit_is_told_by_name_and_nothing_is_written() {
+    let steps = "SET(R1, Q.SUM(a => QU.SUM(b => RQ.SUM(c => a.LENGTH + b.LENGTH + c.LENGTH))));";
+    let both = &["may-goto", "bounded"][..];
+    let cases = [
+        ("too-much-stack", wide(90), both),
+        ("too-many-actions", BUSY.to_owned(), both),
+        ("too-many-snapshots", lists(60), both),
+        ("too-many-steps", steps.to_owned(), &both[..1]),
+        ("too-large-for-bounded", steps.to_owned(), &both[1..]),
+    ];
+    for (name, text, forms) in cases {
+        let bench = Bench::new(&[("big", &text)]);
+        for form in forms {
+            let args = ["compile", "big", "--unproved", "--loops", form, "-o", "o"];
+            let done = bench.progmp(&args);
+            done.complains(2, &["big: ", name]);
+            assert_eq!(bench.names(), ["big"], "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_compiled_gets_its_verdict_all_the_same() {
+    let bench = Bench::new(&[("busy", BUSY), ("good", GOOD)]);
+    let done = bench.verify(&["busy"]);
+    let told = [
+        "refuted: trigger-terminates",
+        "cannot be compiled: too-many-actions",
+    ];
+    done.says(1, &told);
+    let files = bench
+        .verify(&["--format=json", "busy", "good"])
+        .report()
+        .files;
+    let codes: Vec<_> = files
+        .iter()
+        .map(|file| file.code.as_ref().expect("it is judged"))
+        .collect();
+    let refusal = codes[0].refusal.as_deref().expect("it is refused");
+    assert!(refusal.starts_with("too-many-actions: "), "{refusal}");
+    assert_eq!((codes[0].instructions, &codes[0].steps), (None, &None));
+    assert_eq!(codes[1].refusal, None);
+    assert!(codes[1].instructions.is_some_and(|count| count > 10));
+    assert!(
+        codes[1]
+            .steps
+            .as_deref()
+            .is_some_and(|steps| steps.contains('s'))
+    );
+    assert_eq!(codes[1].actions.as_deref(), Some("1"));
+}
+
+#[test]
+fn without_privilege_the_object_is_written_and_it_is_told_that_the_kernel_was_not_asked() {
+    let bench = Bench::new(&[("good", GOOD)]);
+    let progmp = env!("CARGO_BIN_EXE_progmp");
+    let drop = ["--bounding-set=-all", "--inh-caps=-all", progmp];
+    let args = ["compile", "good", "-o", "out.o"];
+    let note = "note: the kernel was not asked: needs CAP_BPF\n";
+    let mut done = bench.progmp(&args);
+    if done.err != note {
+        assert_eq!(
+            (done.code, &*done.err),
+            (Some(0), ""),
+            "the kernel takes it"
+        );
+        std::fs::remove_file(bench.path("out.o")).expect("it is there");
+        done = bench.run("setpriv", &[&drop[..], &args[..]].concat(), "");
+    }
+    assert_eq!((done.code, &*done.out, &*done.err), (Some(0), "", note));
+    assert_eq!(object(&bench, "out.o").source, GOOD);
 }
 
 #[test]
