@@ -12,6 +12,7 @@ mod expr;
 mod extremum;
 mod flat;
 mod fold;
+mod known;
 mod packets;
 mod pop;
 mod random;
@@ -28,6 +29,7 @@ use crate::{Error, Loops, demand};
 
 use build::{Builder, Val};
 use elem::Elem;
+use known::Known;
 use packets::Packets;
 
 /// A program as vcode, and what bounds it.
@@ -69,6 +71,8 @@ struct Lower<'p> {
     scope: Vec<Elem>,
     /// For each variable, whether only the first member of its list matters.
     first_only: Vec<bool>,
+    /// What holds of queues where code is written now.
+    known: Known,
     /// How many POPs from Q there are at most.
     popped: Formula,
     /// The number of actions so far.
@@ -100,6 +104,7 @@ pub(crate) fn lower(program: &Program, loops: Loops, popped: Formula) -> Result<
         vars: vec![None; program.vars.len()],
         scope: Vec::new(),
         first_only: demand::first_only(program),
+        known: Known::default(),
         popped,
         count,
         exit,

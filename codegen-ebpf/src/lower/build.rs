@@ -225,7 +225,8 @@ impl Builder {
     /// The block's address plus `bytes`.
     pub(super) fn address(&mut self, bytes: Val) -> Vreg {
         let base = Val::Reg(self.base);
-        let address = self.add(base, bytes);
+        // The distance is mostly not needed any more: the sum takes its register.
+        let address = self.add(bytes, base);
         self.reg(address)
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Elem {
     pub(super) index: Val,
     /// The block's address plus the record's distance from the first record, if it is at hand.
     pub(super) record: Option<Vreg>,
+    /// The word that has the subflow's bit alone, if it is at hand.
+    pub(super) bit: Option<Val>,
 }
 
 impl Elem {
@@ -26,6 +28,7 @@ impl Elem {
             kind,
             index,
             record: None,
+            bit: None,
         }
     }
 
@@ -185,6 +188,10 @@ impl Lower<'_> {
         match self.index(subflow) {
             Val::Const(index) if index < 31 => {
                 let bit = Val::Const(1 << index);
+                self.b.test(Cond::Set, word, bit, (yes, &[]), (no, &[]));
+            }
+            _ if subflow.bit.is_some() => {
+                let bit = subflow.bit.expect("it was asked for");
                 self.b.test(Cond::Set, word, bit, (yes, &[]), (no, &[]));
             }
             index => {

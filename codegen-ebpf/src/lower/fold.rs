@@ -1,6 +1,6 @@
 //! Loops over the members of a list: one for subflows, one for packets, each with carried values.
 
-use progmp_abi::layout;
+use progmp_abi::layout::{self, packet};
 use progmp_ir::Kind;
 
 use super::Lower;
@@ -42,6 +42,9 @@ struct Chunks {
 
 /// Rounds between two looks at whether a loop of the bounded form is done.
 const CHUNK: u64 = 16;
+
+/// Packets that share a round where the first one that passes is looked for.
+const COPIES: usize = 2;
 
 /// What is done with one element without a branch: it gets the element, 1 if it counts (else 0),
 /// and the carried values, and returns the next ones.
@@ -89,7 +92,8 @@ impl<'p> Lower<'p> {
         let bit = self.b.lowest(rest);
         let rest = self.b.xor(rest, bit);
         let index = self.b.position(bit);
-        let elem = self.with_record(Elem::new(Kind::Subflow, index));
+        let mut elem = self.with_record(Elem::new(Kind::Subflow, index));
+        elem.bit = Some(bit);
         let next = self.b.block(init.len());
         body(self, elem, &carried, Steps { next, exit });
         self.b.switch(next);
@@ -166,7 +170,8 @@ impl<'p> Lower<'p> {
             });
         }
         self.each_word(list, init, &mut |lower, word, carried, steps| {
-            let after = lower.each_bit(list, word, carried, &once, steps.exit, body);
+            let once = (&once, 1);
+            let after = lower.each_bit(list, word, carried, once, steps.exit, body);
             lower.b.goto((steps.next, &after));
         })
     }
@@ -405,35 +410,83 @@ impl<'p> Lower<'p> {
         self.b.params(exit)
     }
 
+    /// The first packet of a list that is passed to the body, which is small and leaves the loop:
+    /// several packets share a round.
+    pub(super) fn first_passing(
+        &mut self,
+        list: &Packets,
+        init: &[Val],
+        body: &mut Body<'_, 'p>,
+    ) -> Vec<Val> {
+        if self.loops == Loops::Bounded {
+            return self.each_packet(list, init, body);
+        }
+        let weight: usize = list.filters.iter().map(|f| self.weight(f.body)).sum();
+        let copies = if weight <= 12 { COPIES } else { 1 };
+        let once = self.b.trips.clone();
+        self.each_word(list, init, &mut |lower, word, carried, steps| {
+            let once = (&once, copies);
+            let after = lower.each_bit(list, word, carried, once, steps.exit, body);
+            lower.b.goto((steps.next, &after));
+        })
+    }
+
     /// Goes over those packets of a word that pass the list's filters; returns the carried values
-    /// behind the word. `once` is how often the whole list is gone over; `exit` leaves all words.
+    /// behind the word. `once` is how often the whole list is gone over, and how many packets share
+    /// a round; `exit` leaves all words.
     pub(super) fn each_bit(
         &mut self,
         list: &Packets,
         word: Word,
         init: &[Val],
-        once: &Formula,
+        (once, copies): (&Formula, usize),
         exit: BlockId,
         body: &mut Body<'_, 'p>,
     ) -> Vec<Val> {
         let end = self.b.block(init.len());
         let outer = self.b.trips.clone();
         let items = self.most(list);
+        let number = self
+            .b
+            .and(word.number, Val::Const(layout::WORDS as u64 - 1));
+        let stride = u64::from((64 * packet::BYTES).ilog2());
+        let distance = self.b.shl(number, Val::Const(stride));
+        let records = Val::Reg(self.b.address(distance));
         self.b.trips = &(once * &items) + &outer;
         let (head, mut carried) = self.b.open(&with(init, word.value), 65);
-        let rest = carried.pop().expect("the word was passed");
-        self.b.leave_at_zero(rest, (end, &carried));
-        self.b.trips = once * &items;
-        let inner = self.b.block(0);
-        self.b.goto((inner, &[]));
-        self.b.switch(inner);
-        let bit = self.b.lowest(rest);
-        let rest = self.b.xor(rest, bit);
-        let elem = self.packet_at(word.number, bit);
-        let next = self.b.block(init.len());
-        self.filtered(list, elem, &carried, Steps { next, exit }, body);
-        self.b.switch(next);
-        let carried = self.b.params(next);
+        let mut rest = carried.pop().expect("the word was passed");
+        for _ in 0..copies {
+            self.b.leave_at_zero(rest, (end, &carried));
+            self.b.trips = once * &items;
+            let inner = self.b.block(0);
+            self.b.goto((inner, &[]));
+            self.b.switch(inner);
+            let bit = self.b.lowest(rest);
+            rest = self.b.xor(rest, bit);
+            let place = self.b.position(bit);
+            let mut elem = self.packet_of(word.number, place);
+            let within = self.b.and(place, Val::Const(63));
+            let within = self
+                .b
+                .shl(within, Val::Const(u64::from(packet::BYTES.ilog2())));
+            let record = self.b.add(within, records);
+            elem.record = Some(self.b.reg(record));
+            let next = self.b.block(init.len());
+            let steps = Steps { next, exit };
+            self.filtered(
+                list,
+                elem,
+                &carried,
+                steps,
+                &mut |lower, elem, carried, steps| {
+                    // Few packets get here: only they need an index.
+                    let index = lower.packet_of(word.number, place).index;
+                    body(lower, Elem { index, ..elem }, carried, steps);
+                },
+            );
+            self.b.switch(next);
+            carried = self.b.params(next);
+        }
         self.b.again(head, &with(&carried, rest));
         self.b.trips = outer;
         self.b.switch(end);
@@ -443,6 +496,11 @@ impl<'p> Lower<'p> {
     /// The packet of a single bit of a word.
     pub(super) fn packet_at(&mut self, number: Val, bit: Val) -> Elem {
         let position = self.b.position(bit);
+        self.packet_of(number, position)
+    }
+
+    /// The packet at a place in a word.
+    fn packet_of(&mut self, number: Val, position: Val) -> Elem {
         let first = self.b.shl(number, Val::Const(6));
         let index = self.b.or(first, position);
         Elem::new(Kind::Packet, index)

@@ -81,7 +81,7 @@ impl Lower<'_> {
                     list,
                     word,
                     &none,
-                    &once,
+                    (&once, 1),
                     nowhere,
                     &mut |lower, elem, kept, steps| {
                         let place = lower.b.and(elem.index, Val::Const(63));
@@ -182,7 +182,7 @@ impl Lower<'_> {
                 vec![lower.select(take, elem.index, first[0])]
             })
         } else {
-            self.each_packet(list, &none, &mut |lower, elem, _, steps| {
+            self.first_passing(list, &none, &mut |lower, elem, _, steps| {
                 lower.b.goto((steps.exit, &[elem.index]));
             })
         };
@@ -197,8 +197,13 @@ impl Lower<'_> {
             self.b.leave_if(Cond::Eq, found, none, (null, &[]));
             return Elem::new(progmp_ir::Kind::Packet, found);
         }
+        if let Some(elem) = self.known.top(list) {
+            return elem;
+        }
         let some = self.summary(list);
-        self.b.leave_if(Cond::Eq, some, Val::Const(0), (null, &[]));
+        if !self.known.is_full(list) {
+            self.b.leave_if(Cond::Eq, some, Val::Const(0), (null, &[]));
+        }
         let bit = self.b.lowest(some);
         let number = self.b.position(bit);
         let word = self.word(list, number);
@@ -302,7 +307,9 @@ impl Lower<'_> {
 
     /// Goes to `yes` if a list has no member.
     pub(super) fn test_empty(&mut self, list: &Packets, yes: BlockId, no: BlockId) {
-        if list.is_plain() {
+        if self.known.is_full(list) {
+            self.b.goto((no, &[]));
+        } else if list.is_plain() {
             let some = self.summary(list);
             let zero = Val::Const(0);
             self.b.test(Cond::Eq, some, zero, (yes, &[]), (no, &[]));

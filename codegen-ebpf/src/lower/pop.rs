@@ -70,8 +70,15 @@ impl Lower<'_> {
 
     /// Pops the first packet of a queue.
     fn pop_first(&mut self, list: &Packets, null: BlockId) -> Elem {
+        if let Some(elem) = self.known.top(list) {
+            let place = self.place(elem);
+            self.take(list.source, place);
+            return elem;
+        }
         let some = self.summary(list);
-        self.b.leave_if(Cond::Eq, some, Val::Const(0), (null, &[]));
+        if !self.known.is_full(list) {
+            self.b.leave_if(Cond::Eq, some, Val::Const(0), (null, &[]));
+        }
         let in_some = self.b.lowest(some);
         let number = self.b.position(in_some);
         let word = self.word_address(number);
@@ -89,6 +96,7 @@ impl Lower<'_> {
 
     /// Takes a member out of a queue.
     fn take(&mut self, name: QueueName, place: Place) {
+        self.known.popped(name);
         let at = queue_at(name);
         let base = self.b.base();
         let value = self.b.load(Size::U64, place.word, at + queue::WORD);

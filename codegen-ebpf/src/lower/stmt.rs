@@ -6,6 +6,7 @@ use progmp_ir::{Block, ExprId, Kind, Operand, PrintArg, Stmt, StmtId, StmtKind, 
 use super::build::Val;
 use super::elem::Elem;
 use super::fold::{Body, Unroll};
+use super::known::Known;
 use super::packets::Packets;
 use super::{Binding, Lower};
 use crate::isa::Size;
@@ -107,14 +108,31 @@ impl<'p> Lower<'p> {
         let join = self.b.block(1);
         self.condition(cond, yes, no);
         let before = self.count;
-        for (at, block) in [(yes, Some(then)), (no, otherwise)] {
+        let known = self.known.clone();
+        let mut after: Option<Known> = None;
+        for (at, block, holds) in [(yes, Some(then), true), (no, otherwise, false)] {
             self.b.switch(at);
             self.count = before;
+            self.known = known.clone();
+            self.learn(cond, holds);
             if let Some(block) = block {
                 self.block(block);
             }
+            // What RETURN ends says nothing of what follows.
+            let ends =
+                |block: &Block| matches!(block.last().map(|s| &s.kind), Some(StmtKind::Return));
+            if !block.is_some_and(ends) {
+                match &mut after {
+                    Some(after) => after.meet(&self.known),
+                    None => after = Some(self.known.clone()),
+                }
+            }
             self.b.goto((join, &[self.count]));
         }
+        // What a block computed is not computed behind it.
+        let mut after = after.unwrap_or_default();
+        after.forget_tops_but(&known);
+        self.known = after;
         self.b.switch(join);
         self.count = self.b.params(join)[0];
     }
@@ -122,8 +140,11 @@ impl<'p> Lower<'p> {
     fn foreach(&mut self, var: VarId, list: ExprId, body: &'p Block) {
         let init = [self.count];
         let slots = self.slots;
+        self.forget_popped(body);
+        let known = self.known.clone();
         let each: &mut Body<'_, 'p> = &mut |lower, elem, carried, steps| {
             lower.count = carried[0];
+            lower.known.clone_from(&known);
             lower.enter(var, elem);
             lower.block(body);
             lower.leave();
@@ -141,6 +162,7 @@ impl<'p> Lower<'p> {
             }
         };
         self.slots = slots;
+        self.known = known;
         self.count = after[0];
     }
 
@@ -200,9 +222,17 @@ impl<'p> Lower<'p> {
             Operand::Expr(e) => self.program.expr(e).may_be_null,
             Operand::Pop { .. } => true,
         };
-        if !nullable {
+        let top = match init {
+            Operand::Expr(e) => self.top_of_full(e).map(|_| e),
+            Operand::Pop { .. } => None,
+        };
+        if let Some(e) = top {
+            self.learn_top(e, elem);
+        }
+        if !nullable || top.is_some() {
             let index = elem.index;
             let elem = Elem::new(kind, index);
+            let nullable = false;
             return Binding::Elem { elem, nullable };
         }
         let elem = self.or_null(elem, null);

@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use native::Tools;
 use progmp_codegen_ebpf::{Code, Loops, Options, compile};
-use progmp_hosts::{Image, Kernel, Mode, Refusal};
+use progmp_hosts::{Image, Interpreter, Kernel, Mode, Refusal};
 use progmp_ir::{Program, execute};
 use wrapped::Wrapped;
 
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 fn bench(folder: &Path) -> Result<String, String> {
     let tools = Tools::build(folder)?;
     let mut table = String::from(
-        "scheduler                insns stack walked load ms compile ms | n  |   ours  clang8     gcc   clang | /clang8 /native | total: ours clang8   gcc clang\n",
+        "scheduler                insns stack walked load ms compile ms | n  steps |   ours  clang8     gcc   clang | /clang8 /native | total: ours clang8   gcc clang\n",
     );
     for (name, section) in SCHEDULERS {
         let path = folder.join(format!("../../specs/schedulers/{name}.progmp"));
@@ -77,7 +77,8 @@ fn bench(folder: &Path) -> Result<String, String> {
         let (code, facts) = compiled(&program)?;
         for subflows in [2, 4, 8] {
             let times = measured(&tools, &program, &code, (name, section), subflows)?;
-            table += &row(name, &facts, subflows, &times);
+            let steps = steps(&code, name, subflows)?;
+            table += &row(name, &facts, (subflows, steps), &times);
         }
     }
     Ok(table)
@@ -112,6 +113,20 @@ fn compiled(program: &Program) -> Result<(Code, Facts), String> {
         compile_ms: median(&mut times),
     };
     Ok((code, facts))
+}
+
+/// Instructions that our code executes on the hot state: free of noise.
+fn steps(code: &Code, name: &str, subflows: u64) -> Result<u64, String> {
+    let image = Image::new(progmp_codegen_ebpf::object::bytecode(&code.body()));
+    let prepared = Interpreter::default().prepare(&image);
+    let prepared = prepared.map_err(|error| error.to_string())?;
+    let state = scenario::hot(name, subflows);
+    let filled = progmp_abi::fill(&state).map_err(|error| error.to_string())?;
+    let mut block = filled.block.bytes().to_vec();
+    let halt = prepared
+        .count(&mut block)
+        .map_err(|error| error.to_string())?;
+    Ok(halt.executed)
 }
 
 fn prepared(mode: Mode, image: &Image) -> Result<progmp_hosts::Program, String> {
@@ -191,7 +206,7 @@ fn measured(
     Ok(times)
 }
 
-fn row(name: &str, facts: &Facts, subflows: u64, times: &Times) -> String {
+fn row(name: &str, facts: &Facts, (subflows, steps): (u64, u64), times: &Times) -> String {
     let total = |variant: &str| median(&mut times[variant].clone());
     let net = |variant: &str, empty: &str| total(variant) - total(empty);
     let ours = net("ours", "empty");
@@ -202,7 +217,7 @@ fn row(name: &str, facts: &Facts, subflows: u64, times: &Times) -> String {
     };
     let (gcc, clang) = (net("gcc", "gcc empty"), net("clang", "clang empty"));
     format!(
-        "{name:24} {:5} {:5} {:6} {:7.2} {:10.2} | {subflows:2} | {ours:6.1}  {clang8:6.1}  {gcc:6.1}  {clang:6.1} | {:7.2} {:7.2} | {:11.1} {:6.1} {:5.1} {:5.1}\n",
+        "{name:24} {:5} {:5} {:6} {:7.2} {:10.2} | {subflows:2} {steps:5} | {ours:6.1}  {clang8:6.1}  {gcc:6.1}  {clang:6.1} | {:7.2} {:7.2} | {:11.1} {:6.1} {:5.1} {:5.1}\n",
         facts.slots,
         facts.stack,
         facts.walked,
