@@ -21,25 +21,53 @@ use crate::report::{Counterexample, Effort, Finding, Report, Scenario, Size, Ver
 pub fn prove(program: &Program, options: &Options, progress: &mut dyn FnMut(Property)) -> Report {
     let statements = program.statements().len();
     if statements > Options::STATEMENTS {
-        return too_large(statements);
+        return too_large(program, statements);
     }
     check_all(&mut Engine::new(program, *options), progress)
 }
 
-/// Nothing is judged of a program with so many statements, and that passes no gate.
-fn too_large(statements: usize) -> Report {
-    let gate = |property: &&Property| property.default_level() == Level::Gate;
-    let findings = Property::ALL.iter().filter(gate).map(|&property| {
-        let why = format!(
-            "program-too-large: {statements} statements, and at most {} are judged",
-            Options::STATEMENTS
-        );
-        finding(property, Verdict::Unknown(why.clone()), why)
-    });
+/// Nothing is judged of a program with so many statements, whatever is asked: that passes no gate.
+fn too_large(program: &Program, statements: usize) -> Report {
+    let why = format!(
+        "program-too-large: {statements} statements, and at most {} are judged",
+        Options::STATEMENTS
+    );
+    let open = |property| finding(property, Verdict::Unknown(why.clone()), why.clone());
+    let reported = |property: &&Property| property.default_level() != Level::Ask;
+    let mut findings: Vec<Finding> = Property::ALL
+        .iter()
+        .filter(reported)
+        .map(|&property| open(property))
+        .collect();
+    for requirement in &program.requirements {
+        if let Some(property) = asked_by(&requirement.kind) {
+            let title = requirement.text.clone();
+            findings.push(Finding {
+                title,
+                level: Level::Ask,
+                span: requirement.span,
+                ..open(property)
+            });
+        }
+    }
     Report {
-        findings: findings.collect(),
+        findings,
         effort: Effort::default(),
     }
+}
+
+/// The property that a requirement asks for; any-size asks something of all.
+const fn asked_by(kind: &RequirementKind) -> Option<Property> {
+    Some(match kind {
+        RequirementKind::WorkConserving => Property::WorkConserving,
+        RequirementKind::WorkConservingQ => Property::WorkConservingQ,
+        RequirementKind::BackupOnlyIfNeeded => Property::BackupOnlyIfNeeded,
+        RequirementKind::Prefers(_) => Property::Prefers,
+        RequirementKind::NoDuplicatePush => Property::NoDuplicatePush,
+        RequirementKind::Redundancy(_) => Property::Redundancy,
+        RequirementKind::Fair(_) => Property::Fair,
+        RequirementKind::AnySize => return None,
+    })
 }
 
 /// The same with an engine that the caller keeps.

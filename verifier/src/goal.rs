@@ -266,10 +266,16 @@ impl Goal {
             }),
             Self::UsesSubflowTwice => uses_twice(d, log),
             Self::LeavesWork { reinjections_too } => leaves_work(d, &runs[0], reinjections_too),
-            Self::UsesBackup => uses_backup(d, log),
+            // Any other subflow is right, and the target itself unless it is a backup.
+            Self::UsesBackup => misplaced(d, log, |d, t, target| {
+                let same = d.same(t, target);
+                let backup = d.subflow_bool(SubflowBool::IsBackup, t);
+                let wrong = d.and(&same, &backup);
+                d.not(&wrong)
+            }),
             Self::Ignores(lambda) => {
                 let mut machine = Machine::new(program, runs[0].before.clone());
-                misplaced(d, log, &mut |d, s| machine.predicate(d, lambda, s))
+                misplaced(d, log, |d, t, _| machine.predicate(d, lambda, t))
             }
             Self::ActsIdly => {
                 // A PUSH that the peer's window does not take ends the trigger.
@@ -678,11 +684,12 @@ fn leaves_work<D: Judge>(d: &mut D, run: &Run<D>, reinjections_too: bool) -> D::
     d.and(&idle, &some)
 }
 
-/// A PUSH on a subflow outside of `good` while a subflow of `good` is available for the packet.
+/// A PUSH on a subflow that is not right while one that would be is available for the packet:
+/// `right(d, t, target)` says whether `t` would have been right where `target` was used.
 fn misplaced<D: Judge>(
     d: &mut D,
     log: &[Event<D>],
-    good: &mut dyn FnMut(&mut D, &D::Elem) -> D::Bool,
+    mut right: impl FnMut(&mut D, &D::Elem, &D::Elem) -> D::Bool,
 ) -> D::Bool {
     let subflows = d.subflows();
     any_event(d, log, |d, event| {
@@ -692,35 +699,14 @@ fn misplaced<D: Judge>(
         else {
             return None;
         };
-        let fine = good(d, subflow);
+        let fine = right(d, subflow, subflow);
         let poor = d.not(&fine);
         let better = d.some_member(&subflows, &mut |d, t| {
-            let good = good(d, t);
+            let right = right(d, t, subflow);
             let available = is_available(d, t, packet);
-            d.and(&good, &available)
+            d.and(&right, &available)
         });
         Some(d.and(&poor, &better))
-    })
-}
-
-/// A PUSH on a backup subflow while another subflow, backup or not, is available for the packet.
-fn uses_backup<D: Judge>(d: &mut D, log: &[Event<D>]) -> D::Bool {
-    let subflows = d.subflows();
-    any_event(d, log, |d, event| {
-        let EventKind::Push {
-            subflow, packet, ..
-        } = &event.kind
-        else {
-            return None;
-        };
-        let backup = d.subflow_bool(SubflowBool::IsBackup, subflow);
-        let choice = d.some_member(&subflows, &mut |d, t| {
-            let same = d.same(t, subflow);
-            let other = d.not(&same);
-            let available = is_available(d, t, packet);
-            d.and(&other, &available)
-        });
-        Some(d.and(&backup, &choice))
     })
 }
 

@@ -598,7 +598,7 @@ fn bounded_by_a_count(program: &Program, at: ExprId) -> Option<Bound> {
     match program.expr(at).kind {
         ExprKind::Count(list) => Some(match program.list_kind(list) {
             Kind::Subflow => Bound::subflows_and(0),
-            Kind::Packet => Bound::of(256),
+            Kind::Packet => Bound::of(SchedState::MAX_QUEUE as u64),
         }),
         ExprKind::Arith(ArithOp::Add, a, b) => match (&program.expr(a).kind, &program.expr(b).kind)
         {

@@ -250,6 +250,21 @@ fn more_statements_than_are_judged_are_unknown_and_say_so() {
     bench
         .verify(&["large"])
         .says(3, &["program-too-large: 1001 statements"]);
+    // Nor does it pass what is asked beside a gate that is switched off.
+    let gates = "popped-packet-is-scheduled drop-is-licensed packets-are-conserved \
+                 subflow-is-live null-is-not-used loops-terminate trigger-terminates \
+                 trigger-is-short";
+    let mut allowed: Vec<&str> = gates
+        .split_whitespace()
+        .flat_map(|gate| ["--allow", gate])
+        .collect();
+    allowed.extend(["--require", "redundancy <= 1", "large"]);
+    bench
+        .verify(&allowed)
+        .says(3, &["undecided: redundancy <= 1"]);
+    let last = allowed.len() - 3;
+    allowed.splice(last..last + 2, ["--deny", "no-wrap"]);
+    bench.verify(&allowed).says(3, &["undecided: no-wrap"]);
 }
 
 #[test]

@@ -233,3 +233,37 @@ fn a_question_asked_twice_is_answered_twice() {
     let answers = [0, 0, 0].map(|goal| puzzle.observe(&mut solver, goal).0);
     assert_eq!(answers, [Answer::Sat, Answer::Sat, Answer::Sat]);
 }
+
+#[test]
+fn solvers_of_one_room_share_no_assertion() {
+    let mut terms = Terms::new();
+    let x = terms.constant("x", Sort::Word);
+    let five = terms.word(5);
+    let (below, above) = (terms.ult(x, five), terms.ult(five, x));
+    let room = Room::new();
+    let mut first = Solver::new(&room, Profile::Proof, LIMITS);
+    let mut second = Solver::new(&room, Profile::Search, LIMITS);
+    first.assert(&terms, below);
+    second.assert(&terms, above);
+    assert_eq!(first.check(&terms), Answer::Sat);
+    assert_eq!(second.check(&terms), Answer::Sat);
+    first.assert(&terms, above);
+    assert_eq!(first.check(&terms), Answer::Unsat);
+    assert_eq!(second.check(&terms), Answer::Sat);
+}
+
+#[test]
+fn a_room_whose_budget_is_used_up_answers_unknown() {
+    let mut terms = Terms::new();
+    let x = terms.constant("x", Sort::Word);
+    let five = terms.word(5);
+    let below = terms.ult(x, five);
+    let room = Room::with_budget(1);
+    let mut solver = Solver::new(&room, Profile::Search, LIMITS);
+    solver.assert(&terms, below);
+    solver.check(&terms);
+    let used_up = Answer::Unknown(Answer::BUDGET.to_owned());
+    assert_eq!(solver.check(&terms), used_up);
+    let mut other = Solver::new(&room, Profile::Proof, LIMITS);
+    assert_eq!(other.check(&terms), used_up);
+}
