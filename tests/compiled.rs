@@ -65,6 +65,14 @@ const CONSTRUCTS: &[&str] = &[
     "FOREACH (VAR p IN RQ) { FOREACH (VAR s IN SUBFLOWS) { IF (s.ID == R2) { RETURN; } SET(R1, R1 + 1); } }",
     "FOREACH (VAR s IN SUBFLOWS) { IF (s.LOSSY) { RETURN; } s.PUSH(Q.TOP); }",
     "FOREACH (VAR p IN QU) { IF (p.PSH) { DROP(RQ.POP()); } ELSE { SET(R1, p.SEQ); } }",
+    // Packets that every subflow of a loop has had are skipped in it.
+    "FOREACH (VAR s IN SUBFLOWS) { VAR m = QU.FILTER(p => !p.SENT_ON(s)); IF (!m.EMPTY) { s.PUSH(m.TOP); } ELSE { DROP(Q.POP()); } }",
+    "FOREACH (VAR s IN SUBFLOWS.FILTER(t => !t.LOSSY)) { DROP(Q.FILTER(p => p.PSH).POP()); s.PUSH(QU.FILTER(p => p.PSH AND !p.SENT_ON(s)).TOP); }",
+    "FOREACH (VAR s IN SUBFLOWS) { DROP(Q.POP()); s.PUSH(QU.FILTER(p => p.LENGTH > 9).FILTER(p => !p.SENT_ON(s)).TOP); SET(R1, R1 + QU.FILTER(p => !p.SENT_ON(s)).COUNT); }",
+    "FOREACH (VAR s IN SUBFLOWS) { DROP(RQ.FILTER(p => !p.SENT_ON(s)).POP()); }",
+    "FOREACH (VAR s IN SUBFLOWS) { VAR l = QU.FILTER(p => !p.SENT_ON(s)); SET(R1, R1 + l.COUNT); SET(R2, l.LAST.SEQ); }",
+    "VAR x = SUBFLOWS.LAST; FOREACH (VAR s IN SUBFLOWS.FILTER(t => t.ID != x.ID)) { s.PUSH(QU.FILTER(p => !p.SENT_ON(x)).TOP); }",
+    "FOREACH (VAR s IN SUBFLOWS) { s.PUSH(QU.FILTER(p => !p.SENT_ON(s) AND p.LENGTH % 97 == 0).TOP); }",
     // NULL.
     "SET(R1, 5 / R2); SET(R2, 5 % R1); SET(R3, R2 / 0);",
     "SET(R1, SUBFLOWS.TOP.RTT + Q.TOP.LENGTH);",
@@ -80,6 +88,8 @@ const CONSTRUCTS: &[&str] = &[
     // Arithmetic and order.
     "SET(R1, R2 - R3 * R4); SET(R5, R6 + 18446744073709551615); SET(R2, 4294967295 * R3);",
     "IF (R1 < R2) { SET(R3, 1); } IF (R1 <= R2) { SET(R4, 1); } IF (R1 >= 18446744073709551615) { SET(R5, 1); } IF (R1 > 9223372036854775807) { SET(R6, 1); }",
+    "SET(R1, SUBFLOWS.FILTER(s => s.ID > R2).COUNT); SET(R3, SUBFLOWS.FILTER(s => R4 <= s.RTT).COUNT); SET(R5, SUBFLOWS.FILTER(s => s.CWND >= Q.TOP.USER).COUNT);",
+    "SET(R1, SUBFLOWS.FILTER(s => s.RTT > 9223372036854775809).COUNT); SET(R2, SUBFLOWS.FILTER(s => s.RTT < R3 + 9223372036854775808).COUNT);",
     "IF (R1 == 0 AND R2 == 0 OR R3 != 0) { SET(R4, CURRENT_TIME_MS); }",
     "VAR x = 3 * R1, y = x / 2; IF (x > y AND !(y == R2)) { SET(R1, y); }",
     // RANDOM.
@@ -93,6 +103,11 @@ const CONSTRUCTS: &[&str] = &[
     r#"PRINT("%d %d %d", Q.TOP.PSH, Q.TOP.LENGTH, NULL == Q.TOP);"#,
     r#"FOREACH (VAR p IN QU) { PRINT("%d %d", p, p.LENGTH); }"#,
     "VOID(RANDOM); VOID(); RETURN; SET(R1, 1);",
+];
+
+/// Loops that nest too deeply for the bounded form.
+const DEEP: &[&str] = &[
+    "FOREACH (VAR s IN SUBFLOWS) { FOREACH (VAR t IN SUBFLOWS) { t.PUSH(QU.FILTER(p => !p.SENT_ON(t) AND !p.SENT_ON(s)).TOP); } SET(R1, QU.FILTER(p => !p.SENT_ON(s)).TOP.SEQ); }",
 ];
 
 fn program(source: &str) -> Program {
@@ -144,43 +159,45 @@ fn agree(source: &str, loaded: &mut dyn Loaded, program: &Program, states: &[Sch
     }
 }
 
-const FORMS: [(Loops, usize); 2] = [(Loops::MayGoto, 256), (Loops::Bounded, 64)];
+/// Each construct in each form that carries it, and how many packets a queue may have.
+fn all() -> impl Iterator<Item = (&'static str, Loops, usize)> {
+    let in_both = CONSTRUCTS
+        .iter()
+        .flat_map(|&source| [(source, Loops::MayGoto, 256), (source, Loops::Bounded, 64)]);
+    in_both.chain(DEEP.iter().map(|&source| (source, Loops::MayGoto, 256)))
+}
 
 #[test]
 fn every_construct_decides_like_the_interpreter() {
-    for source in CONSTRUCTS {
+    for (source, loops, most) in all() {
         let program = program(source);
-        for (loops, most) in FORMS {
-            let code = compile(&program, &Options { loops });
-            let code = code.unwrap_or_else(|e| panic!("{source}: {e}"));
-            let mut loaded = Interpreter::default()
-                .load(&image(&code))
-                .expect("it is a program");
-            agree(source, &mut *loaded, &program, &states(&program, 40, most));
-        }
+        let code = compile(&program, &Options { loops });
+        let code = code.unwrap_or_else(|e| panic!("{source}: {e}"));
+        let mut loaded = Interpreter::default()
+            .load(&image(&code))
+            .expect("it is a program");
+        agree(source, &mut *loaded, &program, &states(&program, 40, most));
     }
 }
 
 #[test]
 fn every_construct_loads_and_decides_alike_in_the_kernel_which_needs_root() {
-    for source in CONSTRUCTS {
+    for (source, loops, most) in all() {
         let program = program(source);
-        for (loops, most) in FORMS {
-            let code = compile(&program, &Options { loops }).expect("it compiles");
-            let mut loaded = match (Kernel {
-                mode: Mode::Syscall,
-            })
-            .load(&image(&code))
-            {
-                Ok(loaded) => loaded,
-                Err(refusal @ (Refusal::NeedsCapBpf | Refusal::NoKernel { .. })) => {
-                    assert!(std::env::var_os("PROGMP_CI").is_none(), "{refusal}");
-                    println!("skipped: {refusal}");
-                    return;
-                }
-                Err(refusal) => panic!("{source}: {refusal}"),
-            };
-            agree(source, &mut *loaded, &program, &states(&program, 40, most));
-        }
+        let code = compile(&program, &Options { loops }).expect("it compiles");
+        let mut loaded = match (Kernel {
+            mode: Mode::Syscall,
+        })
+        .load(&image(&code))
+        {
+            Ok(loaded) => loaded,
+            Err(refusal @ (Refusal::NeedsCapBpf | Refusal::NoKernel { .. })) => {
+                assert!(std::env::var_os("PROGMP_CI").is_none(), "{refusal}");
+                println!("skipped: {refusal}");
+                return;
+            }
+            Err(refusal) => panic!("{source}: {refusal}"),
+        };
+        agree(source, &mut *loaded, &program, &states(&program, 40, most));
     }
 }

@@ -16,6 +16,8 @@ mod known;
 mod packets;
 mod pop;
 mod random;
+mod scan;
+mod skip;
 mod stmt;
 mod subflows;
 
@@ -29,8 +31,10 @@ use crate::{Error, Loops, demand};
 
 use build::{Builder, Val};
 use elem::Elem;
+use flat::Clamped;
 use known::Known;
 use packets::Packets;
+use skip::Skip;
 
 /// A program as vcode, and what bounds it.
 pub(crate) struct Lowered {
@@ -73,6 +77,10 @@ struct Lower<'p> {
     first_only: Vec<bool>,
     /// What holds of queues where code is written now.
     known: Known,
+    /// Ints that loops compare with, computed in front of them.
+    clamped: Vec<Clamped>,
+    /// What enclosing loops skip.
+    skips: Vec<Skip>,
     /// How many POPs from Q there are at most.
     popped: Formula,
     /// The number of actions so far.
@@ -84,7 +92,7 @@ struct Lower<'p> {
     most_slots: usize,
 }
 
-/// Words of scratch memory before the snapshots: [`Builder::reload`] uses the first.
+/// Bytes of scratch memory before the snapshots: [`Builder::reload`] and [`skip`] use them.
 const SCRATCH_HEAD: usize = 64;
 
 /// How many snapshots fit into scratch memory.
@@ -105,6 +113,8 @@ pub(crate) fn lower(program: &Program, loops: Loops, popped: Formula) -> Result<
         scope: Vec::new(),
         first_only: demand::first_only(program),
         known: Known::default(),
+        clamped: Vec::new(),
+        skips: Vec::new(),
         popped,
         count,
         exit,

@@ -9,6 +9,7 @@ pub(crate) fn simplify(mut code: Vcode) -> Vcode {
     let order = cfg::order(&code);
     code = cfg::arranged(code, &order);
     single_values(&mut code);
+    decide(&mut code);
     forward_empty(&mut code);
     merge_chains(&mut code);
     let order = cfg::order(&code);
@@ -104,6 +105,52 @@ fn single_values(code: &mut Vcode) {
 fn keep_where(vregs: &mut Vec<Vreg>, removed: &[bool]) {
     let mut removed = removed.iter();
     vregs.retain(|_| !removed.next().expect("as many flags as vregs"));
+}
+
+/// A test that was made before, on every way to where it is made again, has the same answer.
+fn decide(code: &mut Vcode) {
+    let dominators = cfg::dominators(code);
+    let counts = cfg::predecessors(code);
+    // Of a block that one edge leads to, where that comes from.
+    let mut from = vec![None; code.blocks.len()];
+    for (position, block) in code.blocks.iter().enumerate() {
+        for edge in block.term.edges().filter(|e| counts[e.to.index()] == 1) {
+            from[edge.to.index()] = Some(position);
+        }
+    }
+    let mut decided = Vec::new();
+    for (position, block) in code.blocks.iter().enumerate() {
+        let Term::If {
+            cond, width, a, b, ..
+        } = block.term
+        else {
+            continue;
+        };
+        let here = petgraph::graph::NodeIndex::new(position);
+        let above = dominators.dominators(here).into_iter().flatten();
+        let answer = above
+            .filter_map(|at| Some((at.index(), from[at.index()]?)))
+            .find_map(|(at, from)| match code.blocks[from].term {
+                Term::If {
+                    cond: c,
+                    width: w,
+                    a: x,
+                    b: y,
+                    ref yes,
+                    ..
+                } if from != position && (c, w, x, y) == (cond, width, a, b) => {
+                    Some(yes.to.index() == at)
+                }
+                _ => None,
+            });
+        decided.extend(answer.map(|answer| (position, answer)));
+    }
+    for (position, answer) in decided {
+        if let Term::If { yes, no, .. } = &code.blocks[position].term {
+            let edge = if answer { yes } else { no };
+            code.blocks[position].term = Term::Jump(edge.clone());
+        }
+    }
 }
 
 /// Edges to a block that only goes on lead to where it goes on.

@@ -7,7 +7,7 @@
 //! branch has it inside, and both ways meet again before the value is used.
 
 use progmp_abi::layout::{self, block, packet};
-use progmp_ir::{ArithOp, ExprId, ExprKind, Kind, OrderOp, Type};
+use progmp_ir::{ArithOp, ExprId, ExprKind, Kind, OrderOp, Type, VarId};
 
 use super::build::Val;
 use super::elem::Elem;
@@ -26,6 +26,16 @@ impl Flat {
     const fn sure(value: Val) -> Self {
         Self { value, valid: None }
     }
+}
+
+/// What a small int is compared with in each round of a loop, at most 2^63 - 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clamped {
+    /// The comparison.
+    order: ExprId,
+    /// Its operand that is not known to be small.
+    great: ExprId,
+    value: Flat,
 }
 
 const ONE: Val = Val::Const(1);
@@ -135,9 +145,13 @@ impl Lower<'_> {
                 Flat::sure(self.b.or(a, b))
             }
             ExprKind::Order(op, a, b) => {
-                let small = self.bits(a) < 64 && self.bits(b) < 64;
-                let a = self.flat_int(a);
-                let b = self.flat_int(b);
+                let clamped = self.clamped.iter().find(|clamped| clamped.order == id);
+                let clamped = clamped.copied();
+                let small = clamped.is_some() || self.bits(a) < 64 && self.bits(b) < 64;
+                let [a, b] = [a, b].map(|operand| match clamped {
+                    Some(clamped) if clamped.great == operand => clamped.value,
+                    _ => self.flat_int(operand),
+                });
                 let valid = self.both(a.valid, b.valid);
                 let (a, b) = (a.value, b.value);
                 let value = match op {
@@ -316,6 +330,45 @@ impl Lower<'_> {
                 let valid = null.map(|null| self.b.xor(null, ONE));
                 Flat { value, valid }
             }
+        }
+    }
+
+    /// In front of a loop: computes what each round compares a small int with, if that is the same for
+    /// all rounds, and replaces what is not below 2^63 by 2^63 - 1, which is as great for a small int.
+    /// Returns how many such ints there were before, for [`Self::unclamp`].
+    pub(super) fn clamp(&mut self, body: ExprId, param: VarId) -> usize {
+        let before = self.clamped.len();
+        self.clamp_in(body, param);
+        before
+    }
+
+    /// Behind the loop.
+    pub(super) fn unclamp(&mut self, before: usize) {
+        self.clamped.truncate(before);
+    }
+
+    fn clamp_in(&mut self, id: ExprId, param: VarId) {
+        let kind = &self.program.expr(id).kind;
+        if let ExprKind::Order(_, a, b) = *kind {
+            for (small, great) in [(a, b), (b, a)] {
+                let pays = self.bits(small) <= 62 && self.bits(great) == 64;
+                if pays && self.is_fixed(great, param) {
+                    let Flat { value, valid } = self.flat_int(great);
+                    let top = self.b.alu(AluOp::Arsh, value, Val::Const(63));
+                    let value = self.b.or(value, top);
+                    let value = self.b.shl(value, ONE);
+                    let value = self.b.shr(value, ONE);
+                    let value = Flat { value, valid };
+                    self.clamped.push(Clamped {
+                        order: id,
+                        great,
+                        value,
+                    });
+                }
+            }
+        }
+        for child in kind.children() {
+            self.clamp_in(child, param);
         }
     }
 

@@ -60,6 +60,9 @@ pub(super) type EachWord<'f, 'p> = dyn FnMut(&mut Lower<'p>, Word, &[Val], Steps
 /// What is done with one element: it ends every path by going to one of the steps.
 pub(super) type Body<'f, 'p> = dyn FnMut(&mut Lower<'p>, Elem, &[Val], Steps) + 'f;
 
+/// What is done with the first element that passes; the exit takes an index.
+pub(super) type Found<'f, 'p> = dyn FnMut(&mut Lower<'p>, Elem, Steps) + 'f;
+
 impl<'p> Lower<'p> {
     /// Goes over the subflows of a word, oldest first; returns the carried values behind the loop.
     pub(super) fn each_subflow(
@@ -170,8 +173,7 @@ impl<'p> Lower<'p> {
             });
         }
         self.each_word(list, init, &mut |lower, word, carried, steps| {
-            let once = (&once, 1);
-            let after = lower.each_bit(list, word, carried, once, steps.exit, body);
+            let after = lower.each_bit(list, word, carried, &once, steps.exit, body);
             lower.b.goto((steps.next, &after));
         })
     }
@@ -354,7 +356,7 @@ impl<'p> Lower<'p> {
     }
 
     /// Does the body with a packet if it passes the list's filters.
-    fn filtered(
+    pub(super) fn filtered(
         &mut self,
         list: &Packets,
         elem: Elem,
@@ -410,36 +412,31 @@ impl<'p> Lower<'p> {
         self.b.params(exit)
     }
 
-    /// The first packet of a list that is passed to the body, which is small and leaves the loop:
-    /// several packets share a round.
+    /// The first packet of a list that the body leaves the loop with, else `none`. The body is
+    /// small: several packets may share a round.
     pub(super) fn first_passing(
         &mut self,
         list: &Packets,
-        init: &[Val],
-        body: &mut Body<'_, 'p>,
-    ) -> Vec<Val> {
+        none: Val,
+        body: &mut Found<'_, 'p>,
+    ) -> Val {
         if self.loops == Loops::Bounded {
-            return self.each_packet(list, init, body);
+            let each: &mut Body<'_, 'p> = &mut |lower, elem, _, steps| body(lower, elem, steps);
+            return self.each_packet(list, &[none], each)[0];
         }
         let weight: usize = list.filters.iter().map(|f| self.weight(f.body)).sum();
         let copies = if weight <= 12 { COPIES } else { 1 };
-        let once = self.b.trips.clone();
-        self.each_word(list, init, &mut |lower, word, carried, steps| {
-            let once = (&once, copies);
-            let after = lower.each_bit(list, word, carried, once, steps.exit, body);
-            lower.b.goto((steps.next, &after));
-        })
+        self.scan(list, none, copies, body)
     }
 
     /// Goes over those packets of a word that pass the list's filters; returns the carried values
-    /// behind the word. `once` is how often the whole list is gone over, and how many packets share
-    /// a round; `exit` leaves all words.
+    /// behind the word. `once` is how often the whole list is gone over; `exit` leaves all words.
     pub(super) fn each_bit(
         &mut self,
         list: &Packets,
         word: Word,
         init: &[Val],
-        (once, copies): (&Formula, usize),
+        once: &Formula,
         exit: BlockId,
         body: &mut Body<'_, 'p>,
     ) -> Vec<Val> {
@@ -454,39 +451,26 @@ impl<'p> Lower<'p> {
         let records = Val::Reg(self.b.address(distance));
         self.b.trips = &(once * &items) + &outer;
         let (head, mut carried) = self.b.open(&with(init, word.value), 65);
-        let mut rest = carried.pop().expect("the word was passed");
-        for _ in 0..copies {
-            self.b.leave_at_zero(rest, (end, &carried));
-            self.b.trips = once * &items;
-            let inner = self.b.block(0);
-            self.b.goto((inner, &[]));
-            self.b.switch(inner);
-            let bit = self.b.lowest(rest);
-            rest = self.b.xor(rest, bit);
-            let place = self.b.position(bit);
-            let mut elem = self.packet_of(word.number, place);
-            let within = self.b.and(place, Val::Const(63));
-            let within = self
-                .b
-                .shl(within, Val::Const(u64::from(packet::BYTES.ilog2())));
-            let record = self.b.add(within, records);
-            elem.record = Some(self.b.reg(record));
-            let next = self.b.block(init.len());
-            let steps = Steps { next, exit };
-            self.filtered(
-                list,
-                elem,
-                &carried,
-                steps,
-                &mut |lower, elem, carried, steps| {
-                    // Few packets get here: only they need an index.
-                    let index = lower.packet_of(word.number, place).index;
-                    body(lower, Elem { index, ..elem }, carried, steps);
-                },
-            );
-            self.b.switch(next);
-            carried = self.b.params(next);
-        }
+        let rest = carried.pop().expect("the word was passed");
+        self.b.leave_at_zero(rest, (end, &carried));
+        self.b.trips = once * &items;
+        let inner = self.b.block(0);
+        self.b.goto((inner, &[]));
+        self.b.switch(inner);
+        let bit = self.b.lowest(rest);
+        let rest = self.b.xor(rest, bit);
+        let place = self.b.position(bit);
+        let mut elem = self.packet_of(word.number, place);
+        let within = self.b.and(place, Val::Const(63));
+        let within = self
+            .b
+            .shl(within, Val::Const(u64::from(packet::BYTES.ilog2())));
+        let record = self.b.add(within, records);
+        elem.record = Some(self.b.reg(record));
+        let next = self.b.block(init.len());
+        self.filtered(list, elem, &carried, Steps { next, exit }, body);
+        self.b.switch(next);
+        let carried = self.b.params(next);
         self.b.again(head, &with(&carried, rest));
         self.b.trips = outer;
         self.b.switch(end);
@@ -507,7 +491,7 @@ impl<'p> Lower<'p> {
     }
 
     /// Words of a set that may be in use: a bounded program is shown 64 packets of each queue.
-    const fn words_at_most(&self) -> u64 {
+    pub(super) const fn words_at_most(&self) -> u64 {
         match self.loops {
             Loops::MayGoto => layout::WORDS as u64,
             Loops::Bounded => 3,

@@ -23,9 +23,27 @@ pub(super) struct Packets {
     pub(super) filters: Vec<Lambda>,
     /// The queue that its members must still be in.
     pub(super) still_in: Option<QueueName>,
+    /// Whether its first member is not among the packets that an enclosing loop skips.
+    pub(super) skips: bool,
 }
 
 impl Packets {
+    /// A queue as it is now.
+    pub(super) const fn queue(name: QueueName) -> Self {
+        Self::set(name, queue_at(name))
+    }
+
+    /// A set in the block, of members of a queue.
+    const fn set(source: QueueName, at: usize) -> Self {
+        Self {
+            source,
+            at,
+            filters: Vec::new(),
+            still_in: None,
+            skips: false,
+        }
+    }
+
     /// Whether it is the set, and nothing else.
     pub(super) fn is_plain(&self) -> bool {
         self.filters.is_empty() && self.still_in.is_none()
@@ -45,12 +63,7 @@ impl Lower<'_> {
     /// A packet list, not evaluated yet.
     pub(super) fn packets(&self, id: ExprId) -> Packets {
         match self.program.expr(id).kind {
-            ExprKind::Queue(name) => Packets {
-                source: name,
-                at: queue_at(name),
-                filters: Vec::new(),
-                still_in: None,
-            },
+            ExprKind::Queue(name) => Packets::queue(name),
             ExprKind::Var(var) => match self.var(var) {
                 Binding::Packets(list) => list.clone(),
                 other => unreachable!("{other:?} is no packet list"),
@@ -58,6 +71,8 @@ impl Lower<'_> {
             ExprKind::Filter(list, lambda) => {
                 let mut list = self.packets(list);
                 list.filters.push(lambda);
+                let is_queue = list.at == queue_at(list.source);
+                list.skips |= is_queue && self.skips(list.source, lambda);
                 list
             }
             ref other => unreachable!("{other:?} is no packet list"),
@@ -81,7 +96,7 @@ impl Lower<'_> {
                     list,
                     word,
                     &none,
-                    (&once, 1),
+                    &once,
                     nowhere,
                     &mut |lower, elem, kept, steps| {
                         let place = lower.b.and(elem.index, Val::Const(63));
@@ -101,12 +116,7 @@ impl Lower<'_> {
         });
         let base = self.b.base();
         self.b.store(Size::U64, base, at + queue::SOME, some[0]);
-        Packets {
-            source: list.source,
-            at,
-            filters: Vec::new(),
-            still_in: None,
-        }
+        Packets::set(list.source, at)
     }
 
     /// The same, packet by packet: in the bounded form there is one loop instead of two.
@@ -130,12 +140,7 @@ impl Lower<'_> {
                 lower.b.goto((steps.next, &[]));
             });
         }
-        Packets {
-            source: list.source,
-            at,
-            filters: Vec::new(),
-            still_in: None,
-        }
+        Packets::set(list.source, at)
     }
 
     /// The summary of a list's set: a word whose bit is 0 has no member.
@@ -180,13 +185,13 @@ impl Lower<'_> {
                 let none_yet = lower.b.shr(first[0], Val::Const(63));
                 let take = lower.b.and(counts, none_yet);
                 vec![lower.select(take, elem.index, first[0])]
-            })
+            })[0]
         } else {
-            self.first_passing(list, &none, &mut |lower, elem, _, steps| {
+            self.first_passing(list, none[0], &mut |lower, elem, steps| {
                 lower.b.goto((steps.exit, &[elem.index]));
             })
         };
-        self.b.reload(found[0])
+        self.b.reload(found)
     }
 
     /// The first member; leaves for `null` if there is none.

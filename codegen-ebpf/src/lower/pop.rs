@@ -38,7 +38,7 @@ impl Lower<'_> {
             let none = Val::Const(u64::MAX);
             self.b.leave_if(Cond::Eq, elem.index, none, (null, &[]));
             let place = self.place(elem);
-            self.take(source, place);
+            self.take(source, elem, place);
             return elem;
         }
         let mut list = self.packets(list);
@@ -49,7 +49,7 @@ impl Lower<'_> {
         list.still_in = Some(name);
         let elem = self.first_packet(&list, null);
         let place = self.place(elem);
-        self.take(name, place);
+        self.take(name, elem, place);
         elem
     }
 
@@ -72,7 +72,7 @@ impl Lower<'_> {
     fn pop_first(&mut self, list: &Packets, null: BlockId) -> Elem {
         if let Some(elem) = self.known.top(list) {
             let place = self.place(elem);
-            self.take(list.source, place);
+            self.take(list.source, elem, place);
             return elem;
         }
         let some = self.summary(list);
@@ -90,12 +90,12 @@ impl Lower<'_> {
             in_some,
             in_word,
         };
-        self.take(list.source, place);
+        self.take(list.source, elem, place);
         elem
     }
 
     /// Takes a member out of a queue.
-    fn take(&mut self, name: QueueName, place: Place) {
+    fn take(&mut self, name: QueueName, elem: Elem, place: Place) {
         self.known.popped(name);
         let at = queue_at(name);
         let base = self.b.base();
@@ -111,6 +111,8 @@ impl Lower<'_> {
         self.b.switch(done);
         if name == QueueName::Send {
             self.put_at(queue_at(QueueName::Unacked), place);
+            let index = self.index(elem);
+            self.entered_unacked(index);
         }
     }
 

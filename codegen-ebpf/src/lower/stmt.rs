@@ -154,7 +154,10 @@ impl<'p> Lower<'p> {
         let after = match self.kind_of(list) {
             Kind::Subflow => {
                 let set = self.subflows(list);
-                self.each_subflow(set, &init, Unroll::No, each)
+                let skipped = self.start_skipping(var, set, body);
+                let after = self.each_subflow(set, &init, Unroll::No, each);
+                self.stop_skipping(skipped);
+                after
             }
             Kind::Packet => {
                 let list = self.stored(list);
@@ -208,10 +211,14 @@ impl<'p> Lower<'p> {
     /// The first member of a packet list, for a variable of which nothing else is asked for.
     fn first_member(&mut self, list: ExprId) -> Binding {
         let list = self.packets(list);
-        let null = self.b.block(0);
-        let elem = self.first_packet(&list, null);
-        let elem = self.or_null(elem, null);
         let source = list.source;
+        let elem = if list.is_plain() {
+            let null = self.b.block(0);
+            let elem = self.first_packet(&list, null);
+            self.or_null(elem, null)
+        } else {
+            Elem::new(Kind::Packet, self.find_first(&list))
+        };
         Binding::First { elem, source }
     }
 

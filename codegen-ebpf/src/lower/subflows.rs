@@ -160,6 +160,7 @@ impl Lower<'_> {
 
     /// Without branches: the first eight are asked whether they are candidates or not.
     fn those_flat(&mut self, candidates: Val, param: VarId, body: ExprId, wanted: bool) -> Val {
+        let clamped = self.clamp(body, param);
         let exit = self.b.block(1);
         let mut found = Val::Const(0);
         let mut rest = candidates;
@@ -181,6 +182,7 @@ impl Lower<'_> {
             // A round without a subflow asks the first one, which is a candidate or left out below.
             vec![lower.with_truth(found[0], param, body, wanted, elem)]
         });
+        self.unclamp(clamped);
         self.b.goto((exit, &found));
         self.b.switch(exit);
         let found = self.b.params(exit)[0];
@@ -239,7 +241,7 @@ impl Lower<'_> {
 
     /// Whether an expression is the same for all elements. RANDOM is not, even if it does not read
     /// the parameter.
-    fn is_fixed(&self, id: ExprId, param: VarId) -> bool {
+    pub(super) fn is_fixed(&self, id: ExprId, param: VarId) -> bool {
         !self.reads(id, param) && !self.is_random(id)
     }
 
