@@ -91,8 +91,14 @@ pub fn reason(error: &io::Error) -> String {
 /// # Errors
 /// Why it cannot be written, with the file's name.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    write_beside(path, bytes)
-        .map_err(|error| format!("{} cannot be written: {}", path.display(), reason(&error)))
+    write_beside(path, bytes).map_err(|error| {
+        let why = match error.kind() {
+            // It is about to be created: what is missing is where it goes.
+            io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+            _ => reason(&error),
+        };
+        format!("{} cannot be written: {why}", path.display())
+    })
 }
 
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {

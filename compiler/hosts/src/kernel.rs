@@ -119,11 +119,14 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// What the verifier says when it gives up (`do_check` in kernel/bpf/verifier.c).
+const TOO_COMPLEX: &str = "BPF program is too large. Processed";
+
 impl Kernel {
     /// Loads an image.
     ///
     /// # Errors
-    /// A lack of privilege, or the verifier's refusal with its log.
+    /// A lack of privilege, that it takes the verifier too long, or its refusal with its log.
     pub fn prepare(self, image: &Image) -> Result<Program, Refusal> {
         let attempt = Attempt::new(self, image)?;
         let started = Instant::now();
@@ -135,6 +138,9 @@ impl Kernel {
             Err(error) if is_privilege(&error) => return Err(Refusal::NeedsCapBpf),
             Err(error) => {
                 let (_, log) = attempt.log();
+                if error.raw_os_error() == Some(libc::E2BIG) && log.contains(TOO_COMPLEX) {
+                    return Err(Refusal::TooComplex);
+                }
                 let why = error.to_string();
                 return Err(Refusal::Kernel { why, log });
             }

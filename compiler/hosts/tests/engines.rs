@@ -140,6 +140,20 @@ fn the_kernel_needs_privilege_and_tells_why_it_refuses() {
 }
 
 #[test]
+fn what_takes_the_kernels_verifier_too_long_is_told_apart() {
+    let [low, high] = block_address(60);
+    // A loop of ten million rounds.
+    let (start, step) = (slot(0xb7, 0, 0, 0, 0), slot(0x07, 0, 0, 0, 1));
+    let again = slot(0xa5, 0, 0, -2, 10_000_000);
+    let endless = image(&[low, high, start, step, again, EXIT]);
+    let refusal = Kernel::default().load(&endless).err();
+    if is_skipped(refusal.as_ref()) {
+        return;
+    }
+    assert_eq!(refusal, Some(Refusal::TooComplex));
+}
+
+#[test]
 fn the_kernel_describes_and_times_what_it_has_loaded() {
     let kernel = Kernel { mode: Mode::Tc };
     let mut program = match kernel.prepare(&increment()) {

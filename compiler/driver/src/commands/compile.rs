@@ -96,6 +96,9 @@ impl Form {
     }
 }
 
+/// The name of the error, the same as where our own estimate says so.
+pub(crate) const TOO_LARGE: &str = "too-large-for-bounded";
+
 /// Runs the command. Nothing is written unless all of it succeeds.
 ///
 /// # Panics
@@ -158,6 +161,10 @@ pub fn compile(args: &Args) -> Exit {
             }
             exit
         }
+        kernel::Answer::TooLarge => failed(&format!(
+            "{name}: {TOO_LARGE}: the running kernel gave up after a million instructions; \
+             use --loops may-goto"
+        )),
         kernel::Answer::Refused(log) => {
             let stem = files::safe_stem(&file_stem(&name));
             let bundle = kernel::Bundle {

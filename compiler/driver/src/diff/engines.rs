@@ -7,6 +7,8 @@ use progmp_hosts::{
 };
 use progmp_ir::{Program, QueueName, SchedState};
 
+use crate::commands::compile::TOO_LARGE;
+
 /// What an engine does otherwise than the reference interpreter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
@@ -165,6 +167,10 @@ impl Subject {
                         engine: label,
                         needs: refusal.to_string(),
                     });
+                }
+                Err(Refusal::TooComplex) if form.loops == Loops::Bounded => {
+                    let (form, name) = (form.name, TOO_LARGE.to_owned());
+                    self.troubles.push(Trouble::Compiler { form, name });
                 }
                 Err(refusal) => {
                     let text = refusal.to_string();

@@ -32,6 +32,8 @@ pub(super) enum Answer {
     Taken,
     /// It cannot be asked, and why.
     NotAsked(String),
+    /// Its verifier would have to walk too much.
+    TooLarge,
     /// It does not take it, in its own words.
     Refused(String),
 }
@@ -50,6 +52,8 @@ pub(super) fn ask(object: &Object, loops: Loops) -> Answer {
         Err(refusal @ (Refusal::NeedsCapBpf | Refusal::NoKernel { .. })) => {
             Answer::NotAsked(refusal.to_string())
         }
+        // Our estimate of this form is not exact; in the other one there is nothing to estimate.
+        Err(Refusal::TooComplex) if loops == Loops::Bounded => Answer::TooLarge,
         Err(refusal) => Answer::Refused(refusal.to_string()),
     }
 }
