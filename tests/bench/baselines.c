@@ -338,8 +338,10 @@ SCHEDULER(tap)
 
 #ifndef __bpf__
 /*
- * `native NAME CALLS < BLOCK > AFTER`: calls a scheduler so often, each time on the block as it was
- * read, and prints nanoseconds for all calls. AFTER is the block after the last.
+ * `native NAME CALLS < BLOCK > AFTER`: calls a scheduler so often, each time on the next state, and
+ * prints nanoseconds for all calls. Behind the block come how many words differ, how many states there
+ * are, the offsets of the words, and the words of each state. AFTER is the block after state 0, which
+ * comes last.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -357,46 +359,38 @@ static const struct {
 };
 
 static struct progmp_block block;
-static u64 kept[64];
 
-/* What a program may have changed, for fewer than 64 packets: the same words as in src/main.rs. */
-static void words(int restore)
+static void *read_words(u64 count)
 {
-	u64 *at[15];
-	int n = 0;
+	u64 *words = malloc(8 * count);
 
-	for (int q = 0; q < 3; q++) {
-		at[n++] = &block.queue[q].some;
-		at[n++] = &block.queue[q].word[0];
-	}
-	for (int r = 0; r < 6; r++)
-		at[n++] = &block.reg[r];
-	at[n++] = (u64 *)&block.status;
-	for (int i = 0; i < n; i++)
-		if (restore)
-			*(volatile u64 *)at[i] = kept[i];
-		else
-			kept[i] = *at[i];
+	if (!words || fread(words, 8, count, stdin) != count)
+		exit(2);
+	return words;
 }
 
 int main(int count, char **arguments)
 {
 	struct timespec from, to;
 	int (*volatile run)(struct progmp_block *) = NULL;
-	long calls;
+	u64 sizes[2], *offsets, *kept;
 
-	if (count != 3 || fread(&block, sizeof(block), 1, stdin) != 1)
+	if (count != 3 || fread(&block, sizeof(block), 1, stdin) != 1 ||
+	    fread(sizes, sizeof(sizes), 1, stdin) != 1)
 		return 2;
+	offsets = read_words(sizes[0]);
+	kept = read_words(sizes[0] * sizes[1]);
 	for (unsigned int i = 0; i < sizeof(schedulers) / sizeof(*schedulers); i++)
 		if (!strcmp(schedulers[i].name, arguments[1]))
 			run = schedulers[i].run;
 	if (!run)
 		return 2;
-	calls = atol(arguments[2]);
-	words(0);
 	clock_gettime(CLOCK_MONOTONIC, &from);
-	for (long i = 0; i < calls; i++) {
-		words(1);
+	for (long i = atol(arguments[2]); i-- > 0;) {
+		const u64 *state = kept + (i & (sizes[1] - 1)) * sizes[0];
+
+		for (u64 k = 0; k < sizes[0]; k++)
+			*(volatile u64 *)((char *)&block + offsets[k]) = state[k];
 		run(&block);
 	}
 	clock_gettime(CLOCK_MONOTONIC, &to);

@@ -1,15 +1,17 @@
 //! Compiled schedulers beside the same schedulers by hand in C, in one run.
 //!
 //! In: nothing; `specs/schedulers` and `baselines.c`, compiled here by gcc and by clang. Out: a
-//! table on standard output. All variants of a scheduler get the same block, must decide alike on
-//! it, and are measured in turns. One round calls a program 1,000 times and more, each time on the
-//! block as it was at first; what a program that does nothing takes is subtracted. Medians.
+//! table on standard output. All variants of a scheduler get the same blocks, must decide alike on
+//! them, and are measured in turns, on one processor. One round calls a program 2,048 times and more,
+//! each time on a block as it was at first, either the same one (hot) or the next of 2,048 (varied);
+//! what a program that does nothing takes is subtracted. Medians.
 //!
 //! Needs `CAP_BPF` (else it says so and measures nothing), gcc, clang and llvm-objcopy; `CLANG` and
 //! `GCC` name others.
 
 mod native;
 mod scenario;
+mod states;
 mod wrapped;
 
 use std::collections::BTreeMap;
@@ -20,13 +22,19 @@ use std::time::Instant;
 use native::Tools;
 use progmp_codegen_ebpf::{Code, Loops, Options, compile};
 use progmp_hosts::{Image, Interpreter, Kernel, Mode, Refusal};
-use progmp_ir::{Program, execute};
+use progmp_ir::{Program, SchedState};
+use states::States;
 use wrapped::Wrapped;
 
 /// Calls of one round of the kernel.
-const CALLS: u32 = 1_000;
+const CALLS: u32 = 2_048;
+/// States that the varied runs go around.
+const STATES: u64 = 2_048;
 /// Rounds.
 const ROUNDS: usize = 21;
+
+/// Of the states that are gone around, each so many is looked at before the times are taken.
+const CHECKED: usize = 16;
 
 /// Scheduler and the name of its section in `baselines.c`.
 const SCHEDULERS: [(&str, &str); 6] = [
@@ -52,6 +60,11 @@ type Times = BTreeMap<&'static str, Vec<f64>>;
 
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // What is started from here stays on this processor, too.
+    let last = core_affinity::get_core_ids().and_then(|cores| cores.last().copied());
+    if !last.is_some_and(core_affinity::set_for_current) {
+        eprintln!("note: the scheduler of this machine chooses the processor");
+    }
     match bench(folder) {
         Ok(table) => {
             print!("{table}");
@@ -67,7 +80,7 @@ fn main() -> ExitCode {
 fn bench(folder: &Path) -> Result<String, String> {
     let tools = Tools::build(folder)?;
     let mut table = String::from(
-        "scheduler                insns stack walked load ms compile ms | n  steps |   ours  clang8     gcc   clang | /clang8 /native | total: ours clang8   gcc clang\n",
+        "scheduler                insns stack walked load ms compile ms | state    n  steps |   ours  clang8     gcc   clang | /clang8 /native | total: ours clang8   gcc clang\n",
     );
     for (name, section) in SCHEDULERS {
         let path = folder.join(format!("../../specs/schedulers/{name}.progmp"));
@@ -76,9 +89,14 @@ fn bench(folder: &Path) -> Result<String, String> {
         let program = parsed.program.ok_or("a corpus scheduler has a mistake")?;
         let (code, facts) = compiled(&program)?;
         for subflows in [2, 4, 8] {
-            let times = measured(&tools, &program, &code, (name, section), subflows)?;
-            let steps = steps(&code, name, subflows)?;
-            table += &row(name, &facts, (subflows, steps), &times);
+            let hot = vec![scenario::hot(name, subflows)];
+            let varied = (0..STATES).map(|number| scenario::varied(name, subflows, number));
+            for (kind, states) in [("hot", hot), ("varied", varied.collect())] {
+                let steps = steps(&code, &states)?;
+                let states = States::new(&program, &states)?;
+                let times = measured(&tools, &code, (name, section), &states)?;
+                table += &row(name, &facts, (kind, subflows, steps), &times);
+            }
         }
     }
     Ok(table)
@@ -115,18 +133,19 @@ fn compiled(program: &Program) -> Result<(Code, Facts), String> {
     Ok((code, facts))
 }
 
-/// Instructions that our code executes on the hot state: free of noise.
-fn steps(code: &Code, name: &str, subflows: u64) -> Result<u64, String> {
+/// Instructions that our code executes, on average: free of noise.
+fn steps(code: &Code, states: &[SchedState]) -> Result<u64, String> {
     let image = Image::new(progmp_codegen_ebpf::object::bytecode(&code.body()));
     let prepared = Interpreter::default().prepare(&image);
     let prepared = prepared.map_err(|error| error.to_string())?;
-    let state = scenario::hot(name, subflows);
-    let filled = progmp_abi::fill(&state).map_err(|error| error.to_string())?;
-    let mut block = filled.block.bytes().to_vec();
-    let halt = prepared
-        .count(&mut block)
-        .map_err(|error| error.to_string())?;
-    Ok(halt.executed)
+    let mut sum = 0;
+    for state in states {
+        let filled = progmp_abi::fill(state).map_err(|error| error.to_string())?;
+        let mut block = filled.block.bytes().to_vec();
+        let halt = prepared.count(&mut block);
+        sum += halt.map_err(|error| error.to_string())?.executed;
+    }
+    Ok(sum / states.len() as u64)
 }
 
 fn prepared(mode: Mode, image: &Image) -> Result<progmp_hosts::Program, String> {
@@ -142,56 +161,36 @@ fn prepared(mode: Mode, image: &Image) -> Result<progmp_hosts::Program, String> 
         })
 }
 
-/// All variants on one block, in turns.
+/// All variants, in turns.
 fn measured(
     tools: &Tools,
-    program: &Program,
     code: &Code,
     (name, section): (&str, &str),
-    subflows: u64,
+    states: &States,
 ) -> Result<Times, String> {
-    let state = scenario::hot(name, subflows);
-    let filled = progmp_abi::fill(&state).map_err(|error| error.to_string())?;
-    let expected = progmp_abi::Outcome::of(&execute(program, &state), &state);
-    let block = filled.block.bytes();
-    let decides = |variant: &str, after: &[u8]| {
-        let mut shown = filled.clone();
-        shown.block = progmp_abi::Block::from_bytes(after).map_err(|error| error.to_string())?;
-        let decision = shown
-            .read_back()
-            .map_err(|error| format!("{variant}: {error}"))?;
-        if decision == expected {
-            Ok(())
-        } else {
-            Err(format!(
-                "{name}, {subflows} subflows: {variant} decides otherwise: {decision:?}, not {expected:?}"
-            ))
-        }
-    };
-
-    let empty = Wrapped::load(&tools.section("empty")?)?;
-    let mut ebpf = vec![("empty", empty), ("ours", Wrapped::of(code)?)];
+    let empty = Wrapped::load(&tools.section("empty")?, states)?;
+    let mut ebpf = vec![("empty", empty), ("ours", Wrapped::of(code, states)?)];
     // Some of clang's code the kernel refuses, for 8 subflows too.
-    if let Ok(clang) = Wrapped::load(&tools.section(section)?) {
+    if let Ok(clang) = Wrapped::load(&tools.section(section)?, states) {
         ebpf.push(("clang8", clang));
     }
-    for (variant, wrapped) in &mut ebpf {
-        let after = wrapped.once(block)?;
-        if *variant != "empty" {
-            decides(variant, &after)?;
+    for (variant, wrapped) in &mut ebpf[1..] {
+        for number in (0..states.len()).step_by(CHECKED) {
+            let after = wrapped.once(states, number)?;
+            states.check(number, &after, &format!("{name}, {variant}"))?;
         }
     }
     let mut times = Times::new();
     for round in 0..ROUNDS {
         for (variant, wrapped) in &mut ebpf {
-            let ns = wrapped.time(block)?;
+            let ns = wrapped.time(states)?;
             times.entry(variant).or_default().push(ns);
         }
         for compiler in ["gcc", "clang"] {
             for (what, variant) in [("empty", "empty of"), (name, "")] {
-                let (ns, after) = tools.native(compiler, what, block)?;
+                let (ns, after) = tools.native(compiler, what, states)?;
                 if what == name && round == 0 {
-                    decides(compiler, &after)?;
+                    states.check(0, &after, &format!("{name}, {compiler}"))?;
                 }
                 let key = match (compiler, variant.is_empty()) {
                     ("gcc", true) => "gcc",
@@ -206,7 +205,12 @@ fn measured(
     Ok(times)
 }
 
-fn row(name: &str, facts: &Facts, (subflows, steps): (u64, u64), times: &Times) -> String {
+fn row(
+    name: &str,
+    facts: &Facts,
+    (kind, subflows, steps): (&str, u64, u64),
+    times: &Times,
+) -> String {
     let total = |variant: &str| median(&mut times[variant].clone());
     let net = |variant: &str, empty: &str| total(variant) - total(empty);
     let ours = net("ours", "empty");
@@ -217,7 +221,7 @@ fn row(name: &str, facts: &Facts, (subflows, steps): (u64, u64), times: &Times) 
     };
     let (gcc, clang) = (net("gcc", "gcc empty"), net("clang", "clang empty"));
     format!(
-        "{name:24} {:5} {:5} {:6} {:7.2} {:10.2} | {subflows:2} {steps:5} | {ours:6.1}  {clang8:6.1}  {gcc:6.1}  {clang:6.1} | {:7.2} {:7.2} | {:11.1} {:6.1} {:5.1} {:5.1}\n",
+        "{name:24} {:5} {:5} {:6} {:7.2} {:10.2} | {kind:6} {subflows:3} {steps:6} | {ours:6.1}  {clang8:6.1}  {gcc:6.1}  {clang:6.1} | {:7.2} {:7.2} | {:11.1} {:6.1} {:5.1} {:5.1}\n",
         facts.slots,
         facts.stack,
         facts.walked,

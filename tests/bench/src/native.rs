@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::states::States;
+
 /// Calls of one round; they are cheaper than those of the kernel.
-const CALLS: u32 = 100_000;
+const CALLS: u32 = 1 << 17;
 
 /// What was built, in a folder that goes away with it.
 pub(crate) struct Tools {
@@ -54,12 +56,13 @@ impl Tools {
         std::fs::read(&output).map_err(|error| format!("{}: {error}", output.display()))
     }
 
-    /// Nanoseconds of one call, and the block after it.
+    /// Nanoseconds of one call, going around the states, and the block after the first of them,
+    /// which comes last.
     pub(crate) fn native(
         &self,
         compiler: &str,
         name: &str,
-        block: &[u8],
+        states: &States,
     ) -> Result<(f64, Vec<u8>), String> {
         let mut child = Command::new(self.folder.path().join(compiler))
             .args([name, &CALLS.to_string()])
@@ -69,7 +72,13 @@ impl Tools {
             .spawn()
             .map_err(|error| error.to_string())?;
         let mut input = child.stdin.take().ok_or("the standard input is a pipe")?;
-        input.write_all(block).map_err(|error| error.to_string())?;
+        let number = |n: usize| (n as u64).to_le_bytes();
+        let mut bytes = states.block().to_vec();
+        bytes.extend_from_slice(&number(states.words.len()));
+        bytes.extend_from_slice(&number(states.len()));
+        bytes.extend(states.words.iter().flat_map(|&at| number(at)));
+        bytes.extend_from_slice(&states.kept(0));
+        input.write_all(&bytes).map_err(|error| error.to_string())?;
         drop(input);
         let output = child
             .wait_with_output()

@@ -1,8 +1,9 @@
-//! Hot states: the ones that a scheduler meets most, in which it has something to decide.
+//! Hot states: the ones that a scheduler meets most, in which it has something to decide; and many
+//! states like them, so that no branch goes the same way each time.
 
 use std::collections::BTreeSet;
 
-use progmp_ir::{Packet, SchedState, Subflow};
+use progmp_ir::{Packet, SchedState, Subflow, splitmix64};
 
 /// A state for a scheduler of the corpus: `subflows` subflows, of which the first has a full window
 /// and the second is a backup if there are three; ten packets in Q and eight in flight. The fastest
@@ -62,6 +63,36 @@ pub(crate) fn hot(scheduler: &str, subflows: u64) -> SchedState {
             }
         }
         _ => {}
+    }
+    state.normalize();
+    state
+}
+
+/// The hot state with other round-trip times, windows and flags, by number; the turn of round robin
+/// and what was sent where differ too.
+pub(crate) fn varied(scheduler: &str, subflows: u64, number: u64) -> SchedState {
+    let mut state = hot(scheduler, subflows);
+    let mut seed = splitmix64(number);
+    let mut below = |limit: u64| {
+        seed = splitmix64(seed);
+        seed % limit
+    };
+    for subflow in &mut state.subflows {
+        subflow.rtt = 5_000 + below(80_000);
+        subflow.skbs_in_flight = match below(4) {
+            0 => subflow.cwnd,
+            _ => below(subflow.cwnd),
+        };
+        subflow.throttled = below(8) == 0;
+        subflow.lossy = below(16) == 0;
+    }
+    for packet in &mut state.packets {
+        if !packet.sent_on.is_empty() {
+            packet.sent_on = (1..=subflows).filter(|_| below(4) > 0).collect();
+        }
+    }
+    if scheduler == "round_robin" {
+        state.registers[0] = below(subflows + 1);
     }
     state.normalize();
     state

@@ -1,12 +1,12 @@
 //! A program with a loop around it, for the kernel's test runs.
 //!
-//! The loop puts back what the program may have written (for fewer than 64 packets) and calls it
-//! with the address of the block in r1, 1,000 times a run. Behind the block, in the same map,
-//! stand those words as they were, and the counter.
+//! The loop puts the words of the next state into the block and calls the program with the block's
+//! address in r1, 2,048 times a run. Behind the block, in the same map, stand the number of calls,
+//! the counter, and the words of all states.
 
 use std::time::Instant;
 
-use progmp_abi::layout::{block, queue};
+use progmp_abi::layout::block;
 use progmp_codegen_ebpf::Code;
 use progmp_codegen_ebpf::isa::{
     AluOp, Callee, Cond, Imm64, Insn, Reg, Size, alu64, encode, jump_if, load, mov, store,
@@ -14,61 +14,52 @@ use progmp_codegen_ebpf::isa::{
 use progmp_hosts::{Image, Mode, Program};
 
 use crate::CALLS;
+use crate::states::States;
 
 /// Runs that the kernel repeats in one round.
 const REPEAT: u32 = 20;
 
-/// Offsets of the words that are put back: the first of each queue, registers, status and count.
-fn words() -> Vec<usize> {
-    let queues = (0..3).flat_map(|q| {
-        let at = block::QUEUE + q * queue::BYTES;
-        [at + queue::SOME, at + queue::WORD]
-    });
-    let registers = (0..6).map(|r| block::REG + 8 * r);
-    queues.chain(registers).chain([block::STATUS]).collect()
-}
-
 /// A loaded loop.
 pub(crate) struct Wrapped {
     program: Program,
-    words: Vec<usize>,
+    bytes: usize,
 }
 
 impl Wrapped {
     /// Around what the code generator made.
-    pub(crate) fn of(code: &Code) -> Result<Self, String> {
+    pub(crate) fn of(code: &Code, states: &States) -> Result<Self, String> {
         let mut body = vec![mov(code.base, Reg::R1)];
         body.extend(&code.insns);
-        Self::load(&encode(&body))
+        Self::load(&encode(&body), states)
     }
 
     /// Around a function that gets the address of the block in r1.
-    pub(crate) fn load(function: &[u8]) -> Result<Self, String> {
-        let words = words();
-        let kept = offset(block::BYTES);
-        let counter = |at: usize| i16::try_from(8 * at).expect("there are few words");
-        let (limit, count) = (counter(words.len()), counter(words.len() + 1));
-        let map = |offset| Imm64::MapValue { fd: 0, offset };
+    pub(crate) fn load(function: &[u8], states: &States) -> Result<Self, String> {
+        let behind = u32::try_from(block::BYTES).expect("a block is small");
+        let map = |dst, offset| Insn::LoadImm64 {
+            dst,
+            imm: Imm64::MapValue { fd: 0, offset },
+        };
+        let (limit, count, kept) = (0, 8, 16);
         let mut before = vec![
-            Insn::LoadImm64 {
-                dst: Reg::R6,
-                imm: map(0),
-            },
-            Insn::LoadImm64 {
-                dst: Reg::R7,
-                imm: map(kept),
-            },
+            map(Reg::R6, 0),
+            map(Reg::R7, behind),
             load(Size::U64, Reg::R1, Reg::R7, limit),
             store(Size::U64, Reg::R7, count, Reg::R1),
         ];
+        let mask = i32::try_from(states.len() - 1).expect("there are few states");
+        let stride = i32::try_from(8 * states.words.len()).expect("there are few words");
         let mut body = vec![
             load(Size::U64, Reg::R1, Reg::R7, count),
             alu64(AluOp::Sub, Reg::R1, 1),
             store(Size::U64, Reg::R7, count, Reg::R1),
+            alu64(AluOp::And, Reg::R1, mask),
+            alu64(AluOp::Mul, Reg::R1, stride),
+            alu64(AluOp::Add, Reg::R1, Reg::R7),
         ];
-        for (number, &at) in words.iter().enumerate() {
-            let at = i16::try_from(at).expect("the writable part begins the block");
-            body.push(load(Size::U64, Reg::R2, Reg::R7, counter(number)));
+        for (number, &at) in (0..).zip(&states.words) {
+            let at = i16::try_from(at).expect("what differs stands near the front");
+            body.push(load(Size::U64, Reg::R2, Reg::R1, kept + 8 * number));
             body.push(store(Size::U64, Reg::R6, at, Reg::R2));
         }
         body.push(mov(Reg::R1, Reg::R6));
@@ -86,29 +77,28 @@ impl Wrapped {
         before.push(Insn::Exit);
         let mut code = encode(&before);
         code.extend_from_slice(function);
+        let bytes = block::BYTES + 16 + 8 * states.words.len() * states.len();
         let image = Image {
-            block_bytes: block::BYTES + 8 * (words.len() + 2),
+            block_bytes: bytes,
             ..Image::new(code)
         };
         let program = crate::prepared(Mode::Tc, &image)?;
-        Ok(Self { program, words })
+        Ok(Self { program, bytes })
     }
 
-    fn put(&mut self, shown: &[u8], calls: u32) -> Result<(), String> {
-        let mut bytes = shown.to_vec();
-        for &at in &self.words {
-            bytes.extend_from_slice(&shown[at..at + 8]);
-        }
+    fn put(&mut self, states: &States, from: usize, calls: u32) -> Result<(), String> {
+        let mut bytes = states.block().to_vec();
         bytes.extend_from_slice(&u64::from(calls).to_le_bytes());
         bytes.extend_from_slice(&[0; 8]);
+        bytes.extend_from_slice(&states.kept(from));
         self.program.put(&bytes).map_err(|error| error.to_string())
     }
 
-    /// The block after one call.
-    pub(crate) fn once(&mut self, shown: &[u8]) -> Result<Vec<u8>, String> {
-        self.put(shown, 1)?;
+    /// The block after one call on a state.
+    pub(crate) fn once(&mut self, states: &States, number: usize) -> Result<Vec<u8>, String> {
+        self.put(states, number, 1)?;
         self.program.time(1).map_err(|error| error.to_string())?;
-        let mut after = vec![0; block::BYTES + 8 * (self.words.len() + 2)];
+        let mut after = vec![0; self.bytes];
         self.program
             .get(&mut after)
             .map_err(|error| error.to_string())?;
@@ -116,9 +106,9 @@ impl Wrapped {
         Ok(after)
     }
 
-    /// Nanoseconds of one call.
-    pub(crate) fn time(&mut self, shown: &[u8]) -> Result<f64, String> {
-        self.put(shown, CALLS)?;
+    /// Nanoseconds of one call, going around the states.
+    pub(crate) fn time(&mut self, states: &States) -> Result<f64, String> {
+        self.put(states, 0, CALLS)?;
         let started = Instant::now();
         self.program
             .time(REPEAT)
@@ -126,8 +116,4 @@ impl Wrapped {
         let calls = f64::from(CALLS) * f64::from(REPEAT);
         Ok(started.elapsed().as_secs_f64() * 1e9 / calls)
     }
-}
-
-fn offset(bytes: usize) -> u32 {
-    u32::try_from(bytes).expect("a block is small")
 }
