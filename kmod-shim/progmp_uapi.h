@@ -87,6 +87,7 @@ struct progmp_counters {
 #define PROGMP_SUBFLOWS_OVER  5	/* more subflows than its proof covers */
 #define PROGMP_TCP	      6	/* the connection fell back to TCP */
 #define PROGMP_MEMORY	      7	/* none left */
+#define PROGMP_STALLED	      8	/* data waited for long, and it sent nothing */
 
 struct progmp_connection_subflow {
 	__u32 id;

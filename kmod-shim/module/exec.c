@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Triggers (specs/calling-model.md): sample, resume what is pending, run the program until nothing happens.
+ *
+ * Transmissions are accounted for at once, in packets, subflows and block, and carried out together at the
+ * end (send.c). What then cannot go is pending for the next trigger.
+ */
+#include "progmp.h"
+
+#include <linux/mm.h>
+#include <linux/random.h>
+
+enum { Q, QU, RQ };
+
+#define ROOMS_KEPT    (num_online_cpus() + 1)
+#define EXECUTIONS_MOST 16384		/* of one trigger; the next one goes on */
+
+static LIST_HEAD(rooms);
+static DEFINE_SPINLOCK(rooms_lock);
+static u32 rooms_free;
+bool exec_timing;
+
+static void room_free(struct room *room)
+{
+	kvfree(room->before);
+	kvfree(room->block);
+	kvfree(room);
+}
+
+static struct room *room_get(void)
+{
+	struct room *room;
+
+	spin_lock(&rooms_lock);
+	room = list_first_entry_or_null(&rooms, struct room, list);
+	if (room) {
+		list_del(&room->list);
+		rooms_free--;
+	}
+	spin_unlock(&rooms_lock);
+	if (room)
+		return room;
+	room = kvzalloc(sizeof(*room), GFP_KERNEL);
+	if (!room)
+		return NULL;
+	room->block = kvzalloc(sizeof(*room->block), GFP_KERNEL);
+	if (!room->block) {
+		kvfree(room);
+		return NULL;
+	}
+	room->env.block = room->block;
+	return room;
+}
+
+static void room_put(struct room *room)
+{
+	spin_lock(&rooms_lock);
+	if (rooms_free < ROOMS_KEPT) {
+		list_add(&room->list, &rooms);
+		rooms_free++;
+		room = NULL;
+	}
+	spin_unlock(&rooms_lock);
+	if (room)
+		room_free(room);
+}
+
+static void counters_add(struct progmp_counters *to, const struct progmp_counters *from)
+{
+	to->triggers += from->triggers;
+	to->executions += from->executions;
+	to->no_effect += from->no_effect;
+	to->pushes += from->pushes;
+	to->pushed_bytes += from->pushed_bytes;
+	to->copies += from->copies;
+	to->copied_bytes += from->copied_bytes;
+	to->drops += from->drops;
+	to->pops += from->pops;
+	to->skipped += from->skipped;
+	to->reinjected += from->reinjected;
+	to->blocked += from->blocked;
+	to->refused += from->refused;
+	to->rescues += from->rescues;
+	to->longest_idle = max(to->longest_idle, from->longest_idle);
+	to->groups += from->groups;
+	to->run_ns += from->run_ns;
+	to->trigger_ns += from->trigger_ns;
+}
+
+/* splitmix64: each execution has a seed of its own. */
+static u64 next_seed(u64 seed)
+{
+	u64 mixed = seed + 0x9e3779b97f4a7c15ull;
+
+	mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9ull;
+	mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111ebull;
+	return mixed ^ mixed >> 31;
+}
+
+/* Whether what the run left can be: every index in use, queues that only moved as POP moves them. */
+static bool plausible(struct conn *conn, struct room *room)
+{
+	const struct progmp_block *block = room->block;
+	u32 words = DIV_ROUND_UP(room->packets, 64), w, i;
+
+	if (block->status != PROGMP_DONE || block->actions > PROGMP_ACTIONS)
+		return false;
+	for (w = 0; w < words; w++) {
+		u64 q = block->queue[Q].word[w], popped = room->word[Q][w] & ~q;
+
+		if (q & ~room->word[Q][w] || block->queue[RQ].word[w] & ~room->word[RQ][w] ||
+		    block->queue[QU].word[w] != (room->word[QU][w] | popped))
+			return false;
+	}
+	for (i = 0; i < block->actions; i++) {
+		u32 action = block->action[i], what = action >> 24, sub = action >> 16 & 0xff;
+
+		if ((action & 0xffff) >= room->packets)
+			return false;
+		if (what == PROGMP_PUSH ? sub >= conn->subs : what != PROGMP_DROP || sub)
+			return false;
+	}
+	return true;
+}
+
+static void adopt_queues(struct conn *conn, struct room *room, bool *took)
+{
+	const struct progmp_block *block = room->block;
+	u32 words = DIV_ROUND_UP(room->packets, 64), w;
+
+	for (w = 0; w < words; w++) {
+		u64 from_q = room->word[Q][w] & ~block->queue[Q].word[w];
+		u64 from_rq = room->word[RQ][w] & ~block->queue[RQ].word[w];
+
+		room->word[Q][w] &= ~from_q;
+		room->word[QU][w] |= from_q;
+		room->word[RQ][w] &= ~from_rq;
+		if (from_rq & ~room->word[QU][w])
+			room->stray = true;
+		*took |= from_q | from_rq;
+		for (; from_q; from_q &= from_q - 1) {
+			packet_at(conn, room->of[64 * w + __ffs64(from_q)])->flags &= ~IN_Q;
+			conn->q_count--;
+			room->shown[Q]--;
+			room->shown[QU]++;
+			room->counters.pops++;
+		}
+		for (; from_rq; from_rq &= from_rq - 1) {
+			packet_at(conn, room->of[64 * w + __ffs64(from_rq)])->flags &= ~IN_RQ;
+			conn->rq_count--;
+			room->shown[RQ]--;
+			room->counters.pops++;
+		}
+	}
+}
+
+/* Takes over queues, registers and USER. Says whether the run had an effect, and whether it took a packet. */
+static bool adopt(struct conn *conn, struct room *room, bool *took)
+{
+	struct progmp_block *block = room->block;
+	bool effect = block->actions;
+	u32 i;
+
+	adopt_queues(conn, room, took);
+	effect |= *took;
+	for (i = 0; i < PROGMP_REGISTERS; i++)
+		if (conn->reg[i] != block->reg[i]) {
+			conn->reg[i] = block->reg[i];
+			effect = true;
+		}
+	for (i = 0; i < conn->subs; i++)
+		if (conn->sub[i].user != block->user[i]) {
+			conn->sub[i].user = block->user[i];
+			effect = true;
+		}
+	return effect;
+}
+
+static enum outcome run_once(struct conn *conn, struct room *room, bool *effect, bool *took)
+{
+	bool traced = trace_wants(conn), counts;
+	u64 start = exec_timing ? ktime_get_ns() : 0;
+
+	if (traced)
+		trace_before(conn, room);
+	if (!sched_run(conn->sched, &room->env)) {
+		conn_fall_back(conn, PROGMP_REMOVED);
+		return FELL_BACK;
+	}
+	if (start)
+		room->counters.run_ns += ktime_get_ns() - start;
+	room->counters.executions++;
+	counts = plausible(conn, room);
+	if (traced)
+		trace_after(conn, room, counts ? 0 : PROGMP_TRACE_BAD);
+	if (!counts) {
+		room->counters.refused++;
+		return FELL_BACK;
+	}
+	*took = false;
+	*effect = adopt(conn, room, took);
+	if (!*effect)
+		room->counters.no_effect++;
+	conn->seed = next_seed(conn->seed);
+	return GOES_ON;
+}
+
+/* The actions of one run, first in, first out. */
+static enum outcome carry_out(struct conn *conn, struct room *room)
+{
+	struct progmp_block *block = room->block;
+	enum outcome outcome = GOES_ON;
+	u32 i, count = block->actions;
+
+	for (i = 0; i < count; i++) {
+		u32 action = block->action[i], record = action & 0xffff, index = action >> 16 & 0xff;
+		u32 position = room->of[record];
+
+		if (action >> 24 == PROGMP_DROP) {
+			room->counters.drops++;
+			continue;
+		}
+		if (outcome == GOES_ON)
+			outcome = send_account(conn, room, position, index);
+		if (outcome == GOES_ON) {
+			block->packet[record].sent_on = packet_at(conn, position)->sent_on;
+			block->subflow[index].queued = conn->sub[index].queued;
+		} else if (pending_add(conn, packet_at(conn, position)->seq, conn->sub[index].id)) {
+			return FELL_BACK;
+		}
+	}
+	return outcome;
+}
+
+/* What was decided earlier and could not go. */
+static enum outcome resume(struct conn *conn, struct room *room)
+{
+	enum outcome outcome = GOES_ON;
+	u32 done, i, position;
+
+	for (done = 0; done < min_t(u32, conn->pendings, PROGMP_BATCH - PROGMP_ACTIONS) && outcome == GOES_ON;
+	     done++) {
+		struct pending *pending = &conn->pending[done];
+		struct packet *packet = packets_find(conn, pending->seq, &position);
+
+		if (!packet) {
+			room->counters.skipped++;
+			continue;
+		}
+		for (i = 0; i < conn->subs && conn->sub[i].id != pending->id; i++)
+			;
+		if (i == conn->subs)
+			packets_suspect(conn, packet);
+		else
+			outcome = send_account(conn, room, position, i);
+	}
+	if (outcome != GOES_ON)
+		done--;
+	conn->pendings -= done;
+	memmove(conn->pending, conn->pending + done, conn->pendings * sizeof(*conn->pending));
+	if (outcome == GOES_ON && conn->pendings) {	/* a batch is full: the next trigger resumes */
+		trigger_queue(conn);
+		return BLOCKED;
+	}
+	return outcome;
+}
+
+static enum outcome run_program(struct conn *conn, struct room *room, u32 *reason)
+{
+	u32 idle = 0, executions = 0;
+	u64 pushes = room->counters.pushes;
+
+	fill_whole(conn, room);
+	for (;;) {
+		bool effect, took;
+		enum outcome outcome = run_once(conn, room, &effect, &took);
+
+		*reason = PROGMP_NONSENSE;
+		if (outcome == FELL_BACK)
+			return FELL_BACK;
+		if (!effect)
+			return SETTLED;
+		*reason = PROGMP_MEMORY;
+		outcome = carry_out(conn, room);
+		if (outcome != GOES_ON)
+			return outcome;
+		if (room->transmissions > PROGMP_BATCH - PROGMP_ACTIONS && !send_all(conn, room))
+			return BLOCKED;
+		idle = took || room->counters.pushes != pushes ? 0 : idle + 1;
+		pushes = room->counters.pushes;
+		if (room->counters.longest_idle < idle)
+			room->counters.longest_idle = idle;
+		*reason = PROGMP_FUEL;
+		if (idle > PROGMP_FUEL_GRANTED)
+			return FELL_BACK;
+		if (++executions == EXECUTIONS_MOST)
+			return GOES_ON;
+		if (executions % 64 == 0)
+			cond_resched();
+		fill_again(conn, room);
+	}
+}
+
+static struct timer_list *retransmission_timer(struct sock *sk)
+{
+#ifdef HAVE_SK_MPTCP_TIMER
+	return &sk->mptcp_retransmit_timer;
+#else
+	return &inet_csk(sk)->icsk_retransmit_timer;
+#endif
+}
+
+static void start_timer(struct conn *conn)
+{
+	struct sock *sk = conn->sk;
+
+	if (!timer_pending(retransmission_timer(sk)) &&
+	    (1 << sk->sk_state) & ~(TCPF_CLOSE | TCPF_LISTEN | TCPF_SYN_SENT | TCPF_SYN_RECV))
+		sk_reset_timer(sk, retransmission_timer(sk), jiffies + msk_of(conn)->timer_ival);
+}
+
+/* Data waits, a subflow could carry it, nothing is outstanding, and still the program sends nothing. */
+static bool stalled(struct conn *conn, bool sent)
+{
+	bool waits = conn->q_count || conn->rq_count || conn->pendings;
+	struct mptcp_sock *msk = msk_of(conn);
+
+	if (sent || !waits || !conn->subs || READ_ONCE(msk->snd_una) != msk->snd_nxt ||
+	    !before64(conn->sent_seq, conn->wnd_end)) {
+		conn->idle_since = 0;
+		return false;
+	}
+	if (!conn->idle_since)
+		conn->idle_since = jiffies | 1;
+	return time_after(jiffies, conn->idle_since + PROGMP_PATIENCE);
+}
+
+static enum outcome trigger_in(struct conn *conn, struct room *room, u32 *reason)
+{
+	enum outcome outcome;
+	int err = sample_subflows(conn, room);
+
+	if (!err && conn->subs > conn->sched->subflows)
+		err = -E2BIG;
+	if (err) {
+		*reason = err == -E2BIG ? PROGMP_SUBFLOWS_OVER : PROGMP_MEMORY;
+		return FELL_BACK;
+	}
+	outcome = resume(conn, room);
+	return outcome == GOES_ON ? run_program(conn, room, reason) : outcome;
+}
+
+/* One trigger. The MPTCP socket is owned, in process context, and no subflow is locked. */
+bool exec_trigger(struct conn *conn)
+{
+	u64 start = exec_timing ? ktime_get_ns() : 0, reinjected;
+	struct sched *sched = conn->sched;
+	u32 reason = PROGMP_SERVED;
+	enum outcome outcome;
+	struct room *room;
+	bool all, sent;
+
+	if (conn->running || !sched)
+		return false;
+	room = room_get();
+	if (!room) {
+		conn_fall_back(conn, PROGMP_MEMORY);
+		return false;
+	}
+	refcount_inc(&sched->ref);
+	conn->running = true;
+	conn->triggers++;
+	room->conn = conn;
+	room->transmissions = 0;
+	memset(&room->counters, 0, sizeof(room->counters));
+	room->counters.triggers = 1;
+	reinjected = conn->counters.reinjected;
+
+	outcome = trigger_in(conn, room, &reason);
+	all = send_all(conn, room);
+	if (outcome == BLOCKED || !all)
+		room->counters.blocked++;
+	if (sched->flags & PROGMP_UNPROVED)
+		room->header = false;
+	packets_advance(conn);
+	sent = room->counters.pushes;
+	if (outcome != FELL_BACK && stalled(conn, sent)) {
+		outcome = FELL_BACK;
+		reason = PROGMP_STALLED;
+	}
+	if (sent || conn->q_count || conn->rq_count || conn->pendings)
+		start_timer(conn);
+	if (outcome == FELL_BACK)
+		conn_fall_back(conn, reason);
+	if (sent)
+		static_call(kernel_data_fin)(conn->sk);
+	conn->running = false;
+	if (outcome == GOES_ON)
+		trigger_queue(conn);
+	if (start)
+		room->counters.trigger_ns = ktime_get_ns() - start;
+	counters_add(&conn->counters, &room->counters);
+	room->counters.reinjected = conn->counters.reinjected - reinjected;
+	spin_lock(&sched->lock);
+	counters_add(&sched->counters, &room->counters);
+	spin_unlock(&sched->lock);
+	room_put(room);
+	sched_put(sched);
+	return sent;
+}
+
+int exec_init(void)
+{
+	return 0;
+}
+
+void exec_exit(void)
+{
+	struct room *room, *next;
+
+	list_for_each_entry_safe(room, next, &rooms, list)
+		room_free(room);
+}
