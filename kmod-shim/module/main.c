@@ -123,16 +123,15 @@ struct mptcp_sched_ops progmp_sched = {
 	static const struct {								\
 		u32 name_bytes, text_bytes, type;					\
 		char owner[8];								\
-		char of[(sizeof(text) + 3) & ~3];						\
+		char of[(sizeof(text) + 2) & ~3];						\
 	} name __used __section(".note.progmp." #name) __aligned(4) = {			\
 		.name_bytes = 7, .text_bytes = sizeof(text) - 1, .type = kind,		\
 		.owner = "ProgMP", .of = text,						\
 	}
 
 NOTE(layout, 2, PROGMP_LAYOUT_NOTE);
-NOTE(module, 3,
-     "module " PROGMP_MODULE_VERSION "\nabi " __stringify(PROGMP_ABI_VERSION) "\nuapi "
-     __stringify(PROGMP_UAPI_VERSION) "\n");
+NOTE(module, 3, "module " PROGMP_MODULE_VERSION "\nabi 1\nuapi 1\n");
+static_assert(PROGMP_ABI_VERSION == 1 && PROGMP_UAPI_VERSION == 1);
 
 static int __init progmp_init(void)
 {
