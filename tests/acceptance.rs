@@ -7,12 +7,14 @@
 use std::fs;
 use std::time::Duration;
 
-use progmp_codegen_ebpf::object::bytecode;
+use progmp_codegen_ebpf::note::{Note, Proof};
+use progmp_codegen_ebpf::object::{Source, object};
 use progmp_codegen_ebpf::{Loops, Options, compile};
 use progmp_generate::{Choices, program};
 use progmp_hosts::{Image, Kernel, Refusal};
 use progmp_ir::splitmix64;
 use progmp_tests::{root, skipped};
+use progmp_verifier::ebpf::read;
 
 /// Random programs that the kernel has to take, in each form.
 const LOADED: usize = 500;
@@ -73,7 +75,26 @@ fn asked(source: &str, loops: Loops) -> Option<Verdict> {
         Ok(code) => code,
         Err(error) => return Some(Verdict::Named(error.to_string())),
     };
-    match Kernel::default().prepare(&Image::new(bytecode(&code.body()))) {
+    // As users load it: out of an object, with types and source lines.
+    let note = Note {
+        name: "acceptance".to_owned(),
+        proof: Proof::Unproved,
+        loops: "",
+        packets: 0,
+        needs: Vec::new(),
+        bounds: Vec::new(),
+        stack_bytes: code.stack_bytes,
+    };
+    let source = Source {
+        file: "acceptance.progmp",
+        text: source,
+    };
+    let bytes = object(&code.body(), source, &note);
+    let object = read(&bytes).expect("our own object can be read");
+    let mut programs = object.programs.iter();
+    let single = programs.find(|program| program.section == "syscall");
+    let single = single.expect("it has a program for single runs");
+    match Kernel::default().prepare(&Image::of(single)) {
         Ok(loaded) => {
             let statistics = loaded.statistics();
             Some(Verdict::Loaded {
