@@ -34,7 +34,10 @@ struct progmp_version {
 	char module[32];	/* version of the module */
 };
 
-/* The scheduler of one socket, or of sockets to come. "default": the kernel's own. */
+/*
+ * The scheduler of one socket, or of sockets to come. "" is the kernel's own, and so is "default" unless a
+ * scheduler of that name is loaded.
+ */
 struct progmp_choice {
 	__s32 fd;
 	__u32 reserved;

@@ -202,13 +202,13 @@ int conn_choose(struct sock *sk, const char *name)
 	struct sched *sched;
 	struct conn *conn;
 
-	if (!strcmp(name, "default")) {
+	sched = name[0] ? sched_find(name) : NULL;
+	if (!sched && name[0] && strcmp(name, "default"))
+		return -ENOENT;
+	if (!sched) {
 		conn_to_default(sk);
 		return 0;
 	}
-	sched = sched_find(name);
-	if (!sched)
-		return -ENOENT;
 	conn = conn_get(sk);
 	if (!conn) {
 		conn = conn_new(msk, GFP_KERNEL);
@@ -240,13 +240,10 @@ int conn_choose(struct sock *sk, const char *name)
 int conn_set_default(struct net *net, const char *name)
 {
 	struct progmp_net *mine = net_generic(net, progmp_net_id);
-	struct sched *sched = NULL;
+	struct sched *sched = name[0] ? sched_find(name) : NULL;
 
-	if (strcmp(name, "default")) {
-		sched = sched_find(name);
-		if (!sched)
-			return -ENOENT;
-	}
+	if (!sched && name[0] && strcmp(name, "default"))
+		return -ENOENT;
 	spin_lock_bh(&defaults_lock);
 	swap(mine->sched, sched);
 	spin_unlock_bh(&defaults_lock);
@@ -343,7 +340,7 @@ void conn_sched_gone(struct sched *sched)
 
 static void __net_exit progmp_net_exit(struct net *net)
 {
-	conn_set_default(net, "default");
+	conn_set_default(net, "");
 }
 
 static struct pernet_operations net_ops = {

@@ -192,7 +192,7 @@ static int ops_validate(void *kdata)
 	const struct progmp_ops *ops = kdata;
 	int i;
 
-	if (!ops->schedule || !ops->name[0] || !strcmp(ops->name, "default"))
+	if (!ops->schedule || !ops->name[0])
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(cannot_give); i++)
 		if (ops->needs & cannot_give[i].bit) {
