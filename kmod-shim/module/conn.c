@@ -20,6 +20,7 @@ static DEFINE_SPINLOCK(conns_lock);
 static DEFINE_SPINLOCK(defaults_lock);
 static unsigned int progmp_net_id __read_mostly;
 static atomic64_t conn_numbers;
+static bool listeners_chosen;		/* some socket got its scheduler before it was connected */
 
 struct conn *conn_find(const struct sock *sk)
 {
@@ -87,19 +88,48 @@ static struct conn *conn_new(struct mptcp_sock *msk, gfp_t gfp)
 	return conn;
 }
 
+/* The connection of the listener that a socket was cloned from a moment ago, under rcu_read_lock. */
+static struct conn *listener_of(const struct sock *sk)
+{
+	struct conn *conn;
+	int bucket;
+
+	if (!READ_ONCE(listeners_chosen) || sk->sk_state != TCP_LISTEN)
+		return NULL;
+	hash_for_each_rcu(conns, bucket, conn, node)
+		if (conn->sk != sk && READ_ONCE(conn->sched) && conn->sk->sk_state == TCP_LISTEN &&
+		    net_eq(sock_net(conn->sk), sock_net(sk)) &&
+		    inet_sk(conn->sk)->inet_num == inet_sk(sk)->inet_num &&
+		    conn->sk->sk_rcv_saddr == sk->sk_rcv_saddr)
+			return conn;
+	return NULL;
+}
+
 /* The kernel made a socket; it may be in softirq. */
 void conn_opened(struct mptcp_sock *msk)
 {
 	struct progmp_net *net = net_generic(sock_net((struct sock *)msk), progmp_net_id);
-	struct conn *conn = conn_new(msk, GFP_ATOMIC);
-	struct sched *sched;
+	struct conn *conn = conn_new(msk, GFP_ATOMIC), *listener;
+	struct sched *sched = NULL;
 
 	if (!conn)
 		return;
+	rcu_read_lock();
+	listener = listener_of(conn->sk);
+	if (listener) {
+		sched = READ_ONCE(listener->sched);
+		if (sched && !refcount_inc_not_zero(&sched->ref))
+			sched = NULL;
+		memcpy(conn->reg, listener->reg, sizeof(conn->reg));
+		conn->packet_user = listener->packet_user;
+	}
+	rcu_read_unlock();
 	spin_lock_bh(&defaults_lock);
-	sched = net->sched;
-	if (sched)
-		refcount_inc(&sched->ref);
+	if (!sched) {
+		sched = net->sched;
+		if (sched)
+			refcount_inc(&sched->ref);
+	}
 	spin_unlock_bh(&defaults_lock);
 	if (sched)
 		conn_serve(conn, sched);
@@ -233,6 +263,8 @@ int conn_choose(struct sock *sk, const char *name)
 		clear_scheduled(msk);
 	}
 	conn_serve(conn, sched);
+	if (sk->sk_state == TCP_CLOSE || sk->sk_state == TCP_LISTEN)
+		WRITE_ONCE(listeners_chosen, true);
 	conn_put(conn);
 	return 0;
 }

@@ -176,7 +176,7 @@ static bool adopt(struct conn *conn, struct room *room, bool *took)
 	return effect;
 }
 
-static enum outcome run_once(struct conn *conn, struct room *room, bool *effect, bool *took)
+static enum outcome run_once(struct conn *conn, struct room *room, bool *effect, bool *took, u32 *reason)
 {
 	bool traced = trace_wants(conn), counts;
 	u64 start = exec_timing ? ktime_get_ns() : 0;
@@ -184,7 +184,7 @@ static enum outcome run_once(struct conn *conn, struct room *room, bool *effect,
 	if (traced)
 		trace_before(conn, room);
 	if (!sched_run(conn->sched, &room->env)) {
-		conn_fall_back(conn, PROGMP_REMOVED);
+		*reason = PROGMP_REMOVED;
 		return FELL_BACK;
 	}
 	if (start)
@@ -195,6 +195,7 @@ static enum outcome run_once(struct conn *conn, struct room *room, bool *effect,
 		trace_after(conn, room, counts ? 0 : PROGMP_TRACE_BAD);
 	if (!counts) {
 		room->counters.refused++;
+		*reason = PROGMP_NONSENSE;
 		return FELL_BACK;
 	}
 	*took = false;
@@ -273,9 +274,8 @@ static enum outcome run_program(struct conn *conn, struct room *room, u32 *reaso
 	fill_whole(conn, room);
 	for (;;) {
 		bool effect, took;
-		enum outcome outcome = run_once(conn, room, &effect, &took);
+		enum outcome outcome = run_once(conn, room, &effect, &took, reason);
 
-		*reason = PROGMP_NONSENSE;
 		if (outcome == FELL_BACK)
 			return FELL_BACK;
 		if (!effect)
