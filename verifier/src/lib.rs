@@ -33,6 +33,7 @@ mod witness;
 
 pub mod ebpf;
 pub mod smt;
+pub mod validate;
 
 #[cfg(test)]
 mod tests;
