@@ -72,10 +72,15 @@ pub fn load(argument: &str, require: &[String]) -> Loaded {
         let trouble = DiagnosticReport::error(Code::FileTooLarge.id(), message, Some(help));
         return nothing(trouble.at_start());
     }
-    let parsed = progmp_syntax::parse(&name, &bytes, require);
+    load_text(&name, &bytes, require)
+}
+
+/// Parses a text that was read already.
+pub fn load_text(name: &str, bytes: &[u8], require: &[String]) -> Loaded {
+    let parsed = progmp_syntax::parse(name, bytes, require);
     Loaded {
         source: parsed.source,
-        name,
+        name: name.to_owned(),
         program: parsed.program,
         ast: parsed.ast,
         diagnostics: parsed.diagnostics,
@@ -132,6 +137,18 @@ pub struct Checked {
 /// If a counterexample does not replay: the verifier shows none before it has replayed it.
 pub fn check(argument: &str, settings: &Settings, progress: &mut dyn FnMut(Property)) -> Checked {
     let loaded = load(argument, &settings.levels.require);
+    check_loaded(loaded, settings, progress)
+}
+
+/// Judges a text that was parsed already.
+///
+/// # Panics
+/// As [`check`].
+pub fn check_loaded(
+    loaded: Loaded,
+    settings: &Settings,
+    progress: &mut dyn FnMut(Property),
+) -> Checked {
     assert!(!settings.provoke_fault, "provoked on request");
     let mut checked = Checked {
         scheduler: loaded

@@ -80,7 +80,7 @@ impl Form {
         Options { loops }
     }
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::MayGoto => "may-goto",
             Self::Bounded => "bounded",
@@ -88,7 +88,7 @@ impl Form {
     }
 
     /// Most packets that a host may show of each queue.
-    const fn packets(self) -> usize {
+    pub(super) const fn packets(self) -> usize {
         match self {
             Self::MayGoto => SchedState::MAX_QUEUE,
             Self::Bounded => 64,
@@ -192,7 +192,7 @@ fn write(output: &str, bytes: &[u8]) -> Exit {
 }
 
 /// Tells why a scheduler is not accepted.
-fn refused(checked: &Checked) -> Exit {
+pub(super) fn refused(checked: &Checked) -> Exit {
     let view = View {
         color: Color::Auto.on_stderr(),
         ..View::default()
@@ -206,7 +206,7 @@ fn refused(checked: &Checked) -> Exit {
 }
 
 /// For which size everything is proved that the verdict depends on.
-fn proof(checked: &Checked) -> Proof {
+pub(super) fn proof(checked: &Checked) -> Proof {
     let sizes = checked.judged.iter().filter_map(|judged| {
         match (&judged.finding.verdict, judged.gates()) {
             (Verdict::Proved { size, .. }, true) => Some(*size),
@@ -219,7 +219,7 @@ fn proof(checked: &Checked) -> Proof {
     }
 }
 
-fn note(name: &str, program: &Program, code: &Code, form: Form, proof: Proof) -> Note {
+pub(super) fn note(name: &str, program: &Program, code: &Code, form: Form, proof: Proof) -> Note {
     let bounds = &code.bounds;
     Note {
         name: program.name.clone().unwrap_or_else(|| file_stem(name)),

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod fmt;
 pub mod replay;
 pub mod run;
+pub mod shim;
 pub mod verify;
 
 use std::fmt::Write as _;
@@ -57,6 +58,8 @@ enum Command {
     Equiv(equiv::Args),
     /// Run a counterexample again
     Replay(replay::Args),
+    #[command(flatten)]
+    Shim(shim::Command),
     /// Explain a diagnostic code or a property
     Explain(explain::Args),
     /// Print a completion script for a shell
@@ -149,6 +152,7 @@ pub fn progmp() -> Exit {
         Command::Run(args) => run::run(args),
         Command::Equiv(args) => equiv::equiv(args),
         Command::Replay(args) => replay::replay(args),
+        Command::Shim(command) => shim::shim(command),
         Command::Explain(args) => explain::explain(&args.what),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -1,0 +1,242 @@
+//! `progmp load`, `progmp unload`.
+//!
+//! Nothing in an object is believed: its source is verified again, compiled again, and the object
+//! must be what comes out, byte for byte. Only then does the kernel get it.
+
+use progmp_codegen_ebpf::compile as lower;
+use progmp_codegen_ebpf::note::{Note, Proof, needs};
+use progmp_codegen_ebpf::object::{self, Source};
+use progmp_control::{Error, Scheduler, pinned, source_hash, uapi};
+use progmp_verifier::ebpf::{self, Object, ObjectProgram};
+
+use crate::commands::compile::{self, Form};
+use crate::commands::{failed, mistakes, printed};
+use crate::exit::Exit;
+use crate::files;
+use crate::pipeline::{self, Loaded, Settings};
+use crate::report::FileVerdict;
+
+/// What to load, and how.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A scheduler, or an object that `progmp compile` made of one; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Load it under this name
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+    /// Load it although it is not proved; the kernel's log will tell
+    #[arg(long)]
+    unproved: bool,
+    /// Put it in the place of the scheduler of this name, under traffic
+    #[arg(long)]
+    replace: bool,
+    /// Do everything but load it
+    #[arg(long)]
+    check: bool,
+}
+
+/// A scheduler by its name.
+#[derive(Debug, clap::Args)]
+pub struct Name {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+/// Bytes of an object that are read.
+const LIMIT: usize = 16 << 20;
+/// The section with the program for the shim.
+const SHIM: &str = "?struct_ops/schedule";
+
+/// A scheduler that may be loaded.
+struct Ready {
+    note: Note,
+    source: String,
+    program: ObjectProgram,
+}
+
+/// Runs `progmp load`.
+pub(super) fn load(args: &Args) -> Exit {
+    let ready = match prepared(args) {
+        Ok(ready) => ready,
+        Err(exit) => return exit,
+    };
+    let usual: String = short(&ready.note.name);
+    let name = args.name.as_deref().unwrap_or(&usual);
+    let (subflows, packets, flags) = match ready.note.proof {
+        Proof::AnySize => (32, ready.note.packets, 0),
+        Proof::UpTo { subflows, packets } => (subflows, packets as usize, 0),
+        Proof::Unproved => (0, ready.note.packets, uapi::UNPROVED),
+    };
+    let packets = packets.min(ready.note.packets);
+    let wanted = uapi::PROPERTIES.iter().filter(|(_, property)| {
+        let needed = format!("subflow.{property}");
+        ready.note.needs.contains(&needed)
+    });
+    let debug = &ready.program.debug;
+    let scheduler = Scheduler {
+        name,
+        code: &ready.program.code,
+        btf: &debug.btf,
+        functions: &debug.functions,
+        lines: &debug.lines,
+        subflows,
+        packets: u32::try_from(packets).expect("queues show few packets"),
+        needs: wanted.fold(0, |bits, (bit, _)| bits | bit),
+        flags,
+        source: source_hash(&ready.source),
+    };
+    let proved = match ready.note.proof {
+        Proof::AnySize => "proved for any size".to_owned(),
+        Proof::UpTo { subflows, packets } => {
+            format!("proved for {subflows} subflows and {packets} packets")
+        }
+        Proof::Unproved => "not proved".to_owned(),
+    };
+    if args.check {
+        return printed(&format!("{name} may be loaded: {proved}\n"), Exit::Accepted);
+    }
+    match into_kernel(&scheduler, args.replace) {
+        Ok(what) => printed(&format!("{name} {what}: {proved}\n"), Exit::Accepted),
+        Err(error) => super::told(&error),
+    }
+}
+
+/// The part of a name that the kernel shows.
+fn short(name: &str) -> String {
+    let mut end = name.len().min(uapi::NAME_BYTES - 1);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name[..end].to_owned()
+}
+
+fn into_kernel(scheduler: &Scheduler<'_>, replace: bool) -> Result<&'static str, Error> {
+    if replace {
+        match pinned(scheduler.name) {
+            Ok(link) => {
+                link.replace(scheduler)?;
+                return Ok("is replaced");
+            }
+            Err(Error::NoScheduler(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let link = progmp_control::load(scheduler)?;
+    link.pin(scheduler.name)?;
+    Ok("is loaded")
+}
+
+/// Runs `progmp unload`.
+pub(super) fn unload(args: &Name) -> Result<Exit, Error> {
+    progmp_control::unload(&args.name)?;
+    Ok(printed(
+        &format!("{} is removed\n", args.name),
+        Exit::Accepted,
+    ))
+}
+
+/// Reads, verifies and compiles.
+fn prepared(args: &Args) -> Result<Ready, Exit> {
+    let name = files::display_name(&args.file);
+    let bytes = files::read(&args.file, LIMIT).map_err(|why| failed(&format!("{name}: {why}")))?;
+    if bytes.len() > LIMIT {
+        return Err(failed(&format!("{name}: larger than {LIMIT} bytes")));
+    }
+    if !bytes.starts_with(b"\x7fELF") {
+        let loaded = pipeline::load_text(&name, &bytes, &[]);
+        let proof = (!args.unproved).then_some(());
+        return made(&name, loaded, proof, Form::MayGoto).map(|(ready, _)| ready);
+    }
+    let found = ebpf::read(&bytes).map_err(|why| failed(&format!("{name}: bad-object: {why}")))?;
+    from_object(&name, &bytes, &found, args.unproved)
+}
+
+/// An object is loaded if it is what this compiler makes of its source.
+fn from_object(name: &str, bytes: &[u8], found: &Object, unproved: bool) -> Result<Ready, Exit> {
+    let said = |key: &str| {
+        let mut lines = found.note.iter().filter(|(found, _)| found == key);
+        lines.next().map_or("", |(_, value)| value.as_str())
+    };
+    if said("proof") == "none" && !unproved {
+        return Err(failed(&format!(
+            "{name}: no-proof-note: the object was compiled without proof; see --unproved"
+        )));
+    }
+    let form = match said("loops") {
+        "may-goto" => Form::MayGoto,
+        "bounded" => Form::Bounded,
+        other => return Err(failed(&format!("{name}: bad-object: loops: {other}"))),
+    };
+    let file = source_name(found);
+    let loaded = pipeline::load_text(&file, found.source.as_bytes(), &[]);
+    let proof = (said("proof") != "none").then_some(());
+    let (ready, made) = made(&file, loaded, proof, form)?;
+    if made != bytes {
+        return Err(failed(&format!(
+            "{name}: not-reproduced: the object is not what this compiler makes of its source \
+             (it was altered, or made by another version, or with other requirements): \
+             compile it again"
+        )));
+    }
+    Ok(ready)
+}
+
+/// The name of the source file as the object's types have it.
+fn source_name(found: &Object) -> String {
+    let debug = found.programs.first().map(|program| &program.debug);
+    let name = debug.and_then(|debug| {
+        let word = |bytes: &[u8], at: usize| {
+            let word = bytes.get(at..at.checked_add(4)?)?;
+            usize::try_from(u32::from_le_bytes(word.try_into().ok()?)).ok()
+        };
+        // Of the first line: instruction, file, text, line and column.
+        let at = word(&debug.lines, 4)?;
+        let strings = word(&debug.btf, 4)?.checked_add(word(&debug.btf, 16)?)?;
+        let text = debug.btf.get(strings.checked_add(at)?..)?;
+        let text = text.split(|&byte| byte == 0).next()?;
+        String::from_utf8(text.to_vec()).ok()
+    });
+    name.unwrap_or_default()
+}
+
+/// Verifies (with `proof`) and compiles; gives the object's bytes too.
+fn made(
+    name: &str,
+    loaded: Loaded,
+    proof: Option<()>,
+    form: Form,
+) -> Result<(Ready, Vec<u8>), Exit> {
+    let (program, source, proof) = if proof.is_some() {
+        let checked = pipeline::check_loaded(loaded, &Settings::default(), &mut |_| ());
+        if checked.verdict != FileVerdict::Accepted {
+            return Err(compile::refused(&checked));
+        }
+        let proof = compile::proof(&checked);
+        let program = checked.program.expect("what is accepted is a program");
+        (program, checked.source.text, proof)
+    } else {
+        files::complain(&mistakes(&loaded));
+        let program = loaded.program.ok_or(Exit::BadInput)?;
+        (program, loaded.source.text, Proof::Unproved)
+    };
+    let code = lower(&program, &form.options());
+    let code = code.map_err(|error| failed(&format!("{name}: {error}")))?;
+    let mut note = compile::note(name, &program, &code, form, proof);
+    let text = Source {
+        file: name,
+        text: &source,
+    };
+    let bytes = object::object(&code.body(), text, &note);
+    let read = ebpf::read(&bytes);
+    let read = read.unwrap_or_else(|error| panic!("our own object is refused: {error}"));
+    let shim = read.programs.into_iter().find(|p| p.section == SHIM);
+    note.needs = needs(&program);
+    let ready = Ready {
+        note,
+        source,
+        program: shim.expect("our own object has a program for the shim"),
+    };
+    Ok((ready, bytes))
+}

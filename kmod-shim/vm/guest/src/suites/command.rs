@@ -1,0 +1,222 @@
+//! The command `progmp` in front of the module: what it loads, what it refuses, what it says.
+
+use std::fs;
+use std::process::Command;
+
+use super::served::Served;
+use super::{Suite, Test};
+use crate::net::Net;
+use crate::shim;
+use crate::transfer::{Plan, connect};
+use crate::{Tried, Verdict};
+
+pub(crate) const SUITE: Suite = Suite {
+    name: "command",
+    tests: &[
+        Test {
+            name: "doctor_finds_the_machine_fit",
+            run: doctor,
+        },
+        Test {
+            name: "load_takes_what_is_proved_and_unload_removes_it",
+            run: loads,
+        },
+        Test {
+            name: "load_refuses_what_was_altered",
+            run: altered,
+        },
+        Test {
+            name: "load_refuses_what_is_not_proved_unless_it_is_told_to",
+            run: unproved,
+        },
+        Test {
+            name: "set_status_and_restore_speak_with_the_kernel",
+            run: settings,
+        },
+        Test {
+            name: "trace_replays_what_it_sees",
+            run: traces,
+        },
+    ],
+};
+
+/// Runs the command; gives its exit code and all that it printed.
+fn progmp(arguments: &[&str]) -> Result<(i32, String), String> {
+    let output = Command::new("/bin/progmp")
+        .args(arguments)
+        .env("LD_LIBRARY_PATH", "/lib")
+        .output()
+        .tried("progmp")?;
+    let text = [output.stdout, output.stderr].concat();
+    let code = output.status.code().unwrap_or(-1);
+    Ok((code, String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Runs it, and expects an exit code and words.
+fn says(arguments: &[&str], code: i32, words: &[&str]) -> Result<String, String> {
+    let (found, text) = progmp(arguments)?;
+    let missing = words.iter().find(|word| !text.contains(**word));
+    match missing {
+        None if found == code => Ok(text),
+        _ => Err(format!(
+            "progmp {}: exit code {found}, not {code}, or no {missing:?} in: {text}",
+            arguments.join(" ")
+        )),
+    }
+}
+
+fn doctor() -> Verdict {
+    shim::device()?;
+    says(
+        &["doctor", "--module", "/modules/progmp.ko"],
+        0,
+        &["facts hold"],
+    )
+}
+
+fn loads() -> Verdict {
+    shim::device()?;
+    says(
+        &["load", "/objects/min_rtt/min_rtt.o"],
+        0,
+        &["min_rtt is loaded", "proved"],
+    )?;
+    says(&["list"], 0, &["min_rtt", "proved for"])?;
+    says(&["load", "/objects/min_rtt/min_rtt.o"], 2, &["name-clash"])?;
+    says(
+        &["load", "/objects/min_rtt/min_rtt.o", "--replace"],
+        0,
+        &["is replaced"],
+    )?;
+    says(
+        &["load", "/objects/min_rtt/source", "--as", "other"],
+        0,
+        &["other is loaded"],
+    )?;
+    says(&["unload", "min_rtt"], 0, &["is removed"])?;
+    says(&["unload", "min_rtt"], 2, &["no-scheduler"])?;
+    says(&["unload", "other"], 0, &["is removed"])?;
+    let left = shim::device()?.schedulers().tried("the list")?;
+    if left.is_empty() {
+        Ok(String::new())
+    } else {
+        Err(format!("{} schedulers are left", left.len()))
+    }
+}
+
+fn altered() -> Verdict {
+    shim::device()?;
+    let object = fs::read("/objects/min_rtt/min_rtt.o").tried("an object")?;
+    let code = fs::read("/objects/min_rtt/code").tried("its code")?;
+    // The longest piece of code that is the same in all three programs.
+    let tail = &code[code.len() / 2..];
+    let at = object
+        .windows(tail.len())
+        .rposition(|window| window == tail);
+    let at = at.ok_or("the code is not in the object")?;
+    for (what, place, error) in [
+        ("code", at + 4, "error"),
+        ("the header", 0, "error"),
+        ("its end", object.len() - 1, "error"),
+    ] {
+        let mut other = object.clone();
+        other[place] ^= 1;
+        fs::write("/tmp/altered.o", &other).tried("a file")?;
+        let (code, text) = progmp(&["load", "/tmp/altered.o"])?;
+        if code == 0 || !text.contains(error) {
+            return Err(format!("{what} was altered: {code} {text}"));
+        }
+    }
+    fs::write("/tmp/cut.o", &object[..object.len() / 2]).tried("a file")?;
+    says(&["load", "/tmp/cut.o"], 2, &["bad-object"])?;
+    let left = shim::device()?.schedulers().tried("the list")?;
+    if left.is_empty() {
+        Ok(String::new())
+    } else {
+        Err("something was loaded".to_owned())
+    }
+}
+
+fn unproved() -> Verdict {
+    shim::device()?;
+    fs::write(
+        "/tmp/endless.progmp",
+        "SCHEDULER endless;\nSUBFLOWS.MIN(s => s.RTT).PUSH(Q.TOP);\n",
+    )
+    .tried("a file")?;
+    says(&["load", "/tmp/endless.progmp"], 1, &["trigger-terminates"])?;
+    says(
+        &["load", "/tmp/endless.progmp", "--unproved"],
+        0,
+        &["not proved"],
+    )?;
+    says(&["list"], 0, &["endless", "not proved"])?;
+    says(&["unload", "endless"], 0, &[])
+}
+
+fn settings() -> Verdict {
+    let _served = Served::by("round_robin")?;
+    let net = Net::usual()?;
+    let plan = Plan::up(100_000);
+    let mut pair = connect(&plan)?;
+    pair.join(plan.joins)?;
+    let socket = format!("1:{}", pair.client_number());
+    says(
+        &[
+            "set",
+            "--socket",
+            &socket,
+            "round_robin",
+            "R1=2",
+            "2.USER=5",
+        ],
+        0,
+        &[],
+    )?;
+    pair.run(&net, &plan, |_| Ok(()))?;
+    says(
+        &["status", "--socket", &socket],
+        0,
+        &["round_robin", "subflow 2"],
+    )?;
+    says(&["status"], 0, &["memory:", "round_robin"])?;
+    says(
+        &["set", "--socket", &socket, "R9=1"],
+        2,
+        &["register-out-of-range"],
+    )?;
+    says(
+        &["set", "--socket", "1:9999", "R1=1"],
+        2,
+        &["bad-descriptor"],
+    )?;
+    says(&["set", "R1=1"], 2, &["--socket"])?;
+    says(&["restore"], 0, &["connections are back"])?;
+    says(&["status", "--socket", &socket], 0, &["kernel's own"])?;
+    Ok(String::new())
+}
+
+fn traces() -> Verdict {
+    let served = Served::by("default")?;
+    let net = Net::usual()?;
+    let plan = Plan::both(2_000_000);
+    let pair = served.connect(&plan)?;
+    std::thread::scope(|scope| {
+        let tracing = scope.spawn(|| {
+            let arguments = [
+                "trace",
+                "--count",
+                "300",
+                "--replay",
+                "/objects/default/source",
+            ];
+            says(&arguments, 0, &["300 executions replayed, 0 differences"])
+        });
+        // The reader has to be there first.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let moved = served.transfer(&net, &plan, &pair, |_| Ok(()));
+        let traced = tracing.join().map_err(|_| "it panicked")?;
+        moved?;
+        traced.map(|_| String::new())
+    })
+}

@@ -1,0 +1,288 @@
+//! Every scheduler of the corpus carries 10 MB each way, and does what it promises.
+//!
+//! Promises are about counts and bytes, never about time: how much went over which subflow, whether
+//! copies were made, when.
+
+use std::time::Duration;
+
+use super::served::{Counted, Served, bytes};
+use super::{Suite, Test};
+use crate::Verdict;
+use crate::net::{End, Link, Net};
+use crate::transfer::Plan;
+
+/// Bytes each way.
+const BYTES: u64 = 10_000_000;
+
+/// A scheduler, what it is given, and what it promises.
+struct Case {
+    links: [Link; 2],
+    registers: &'static [(u32, u64)],
+    promise: fn(&Counted) -> Result<(), String>,
+}
+
+impl Case {
+    const fn usual(promise: fn(&Counted) -> Result<(), String>) -> Self {
+        Self {
+            links: [Link::with_delay(5), Link::with_delay(20)],
+            registers: &[],
+            promise,
+        }
+    }
+
+    const fn even(promise: fn(&Counted) -> Result<(), String>) -> Self {
+        Self {
+            links: [Link::with_delay(10), Link::with_delay(10)],
+            registers: &[],
+            promise,
+        }
+    }
+
+    const fn with_backup(
+        registers: &'static [(u32, u64)],
+        promise: fn(&Counted) -> Result<(), String>,
+    ) -> Self {
+        let mut backup = Link::with_delay(20);
+        backup.backup = true;
+        Self {
+            links: [Link::with_delay(5), backup],
+            registers,
+            promise,
+        }
+    }
+}
+
+macro_rules! carries {
+    ($name:literal, $case:expr) => {
+        Test {
+            name: $name,
+            run: || carry($name, &$case),
+        }
+    };
+}
+
+pub(crate) const SUITE: Suite = Suite {
+    name: "corpus",
+    tests: &[
+        carries!("backup", Case::with_backup(&[], prefers_the_first)),
+        carries!("compensating", Case::usual(no_needless_copies)),
+        carries!("default", Case::usual(uses_both)),
+        carries!("flow_size", Case::usual(anything)),
+        carries!("handover", Case::usual(uses_both)),
+        carries!("http2", Case::usual(uses_both)),
+        carries!("min_rtt", Case::usual(uses_both)),
+        carries!("min_rtt_var", Case::usual(uses_both)),
+        carries!("opportunistic_redundant", Case::usual(copies)),
+        carries!("opportunistic_retransmission", Case::usual(uses_both)),
+        carries!("probing", Case::usual(uses_both)),
+        carries!("redundant", Case::even(all_on_both)),
+        carries!("redundant_if_no_q", Case::usual(uses_both)),
+        carries!("round_robin", Case::even(alternates)),
+        carries!("selective_compensation", Case::usual(uses_both)),
+        carries!("tap", Case::with_backup(&[(1, 500)], prefers_the_first)),
+        carries!("target_deadline", Case::with_backup(&[], only_the_first)),
+        carries!(
+            "target_rtt",
+            Case::with_backup(&[(1, 10_000)], only_the_first)
+        ),
+        carries!("tls", Case::usual(anything)),
+        Test {
+            name: "redundant_sends_each_byte_of_a_short_message_on_both",
+            run: short_message,
+        },
+        Test {
+            name: "backup_stays_idle_until_the_other_dies",
+            run: backup_takes_over,
+        },
+        Test {
+            name: "probing_measures_idle_subflows_with_copies",
+            run: probes,
+        },
+        Test {
+            name: "compensating_copies_when_the_end_is_signalled",
+            run: compensates,
+        },
+    ],
+};
+
+fn carry(name: &str, case: &Case) -> Verdict {
+    let net = Net::new(&case.links)?;
+    let served = Served::by(name)?;
+    let plan = Plan::both(BYTES);
+    let pair = served.connect(&plan)?;
+    served.registers(&pair, case.registers)?;
+    let counted = served.transfer(&net, &plan, &pair, |_| Ok(()))?;
+    counted.sound()?;
+    for (end, of) in [("client", &counted.client), ("server", &counted.server)] {
+        let new = of.counters.pushed_bytes - of.counters.copied_bytes;
+        if new < BYTES {
+            return Err(format!(
+                "the program pushed {new} new bytes at the {end}: {}",
+                counted.brief()
+            ));
+        }
+    }
+    (case.promise)(&counted).map_err(|why| format!("{why}: {}", counted.brief()))?;
+    Ok(counted.brief())
+}
+
+/// A promise about both ends.
+fn at_both_ends(
+    counted: &Counted,
+    what: &str,
+    holds: impl Fn(&progmp_control::uapi::Connection) -> bool,
+) -> Result<(), String> {
+    for (end, of) in [("client", &counted.client), ("server", &counted.server)] {
+        if !holds(of) {
+            return Err(format!("at the {end} it does not hold that {what}"));
+        }
+    }
+    Ok(())
+}
+
+fn anything(counted: &Counted) -> Result<(), String> {
+    at_both_ends(counted, "something is pushed", |of| of.counters.pushes > 0)
+}
+
+fn uses_both(counted: &Counted) -> Result<(), String> {
+    at_both_ends(counted, "both subflows carry data", |of| {
+        bytes(of, 1) > BYTES / 20 && bytes(of, 2) > BYTES / 20
+    })
+}
+
+fn prefers_the_first(counted: &Counted) -> Result<(), String> {
+    at_both_ends(counted, "the preferred subflow carries most", |of| {
+        bytes(of, 1) > bytes(of, 2)
+    })
+}
+
+fn only_the_first(counted: &Counted) -> Result<(), String> {
+    at_both_ends(counted, "the backup carries nothing", |of| {
+        bytes(of, 2) == 0
+    })
+}
+
+fn no_needless_copies(counted: &Counted) -> Result<(), String> {
+    uses_both(counted)?;
+    at_both_ends(counted, "nothing is sent twice without a signal", |of| {
+        of.counters.copies <= of.counters.pushes / 20
+    })
+}
+
+fn copies(counted: &Counted) -> Result<(), String> {
+    at_both_ends(counted, "copies are made", |of| of.counters.copies > 0)
+}
+
+fn all_on_both(counted: &Counted) -> Result<(), String> {
+    at_both_ends(counted, "both subflows carry nearly all of it", |of| {
+        bytes(of, 1) > BYTES / 10 * 7 && bytes(of, 2) > BYTES / 10 * 7
+    })
+}
+
+fn alternates(counted: &Counted) -> Result<(), String> {
+    at_both_ends(counted, "each subflow carries 35 to 65 per cent", |of| {
+        let all = bytes(of, 1) + bytes(of, 2);
+        (35..=65).contains(&(bytes(of, 1) * 100 / all.max(1)))
+    })
+}
+
+fn short_message() -> Verdict {
+    const MESSAGE: u64 = 7_000;
+    let even = Link::with_delay(10);
+    let net = Net::new(&[even, even])?;
+    let served = Served::by("redundant")?;
+    let plan = Plan::up(MESSAGE);
+    let pair = served.connect(&plan)?;
+    let before = served
+        .device
+        .connection(pair.client_number())
+        .map_err(|e| e.to_string())?;
+    let counted = served.transfer(&net, &plan, &pair, |_| Ok(()))?;
+    counted.sound()?;
+    for place in [1, 2] {
+        let sent = counted.client_bytes(place) - bytes(&before, place);
+        if sent < MESSAGE {
+            return Err(format!(
+                "subflow {place} carried {sent}: {}",
+                counted.brief()
+            ));
+        }
+    }
+    Ok(counted.brief())
+}
+
+fn backup_takes_over() -> Verdict {
+    let backup = Link {
+        backup: true,
+        ..Link::with_delay(20)
+    };
+    let net = Net::new(&[Link::with_delay(5), backup])?;
+    let served = Served::by("backup")?;
+    // So slow that the regular subflow never fills up.
+    let plan = Plan {
+        write: 5_000,
+        pause_ms: 10,
+        ..Plan::up(1_000_000)
+    };
+    let pair = served.connect(&plan)?;
+    let number = pair.client_number();
+    let mut idle = Ok(());
+    let counted = served.transfer(&net, &plan, &pair, |progress| {
+        progress.wait_up(400_000);
+        let now = served
+            .device
+            .connection(number)
+            .map_err(|e| e.to_string())?;
+        if bytes(&now, 2) != 0 {
+            idle = Err(format!("{} bytes on the backup before", bytes(&now, 2)));
+        }
+        net.ip(End::Client, "link set v1 down\n")
+    })?;
+    idle?;
+    counted.sound()?;
+    let late = counted.client_bytes(2);
+    if late < 400_000 {
+        return Err(format!(
+            "{late} bytes on the backup after: {}",
+            counted.brief()
+        ));
+    }
+    Ok(counted.brief())
+}
+
+fn probes() -> Verdict {
+    let net = Net::usual()?;
+    let served = Served::by("probing")?;
+    // A thin flow that fits on the fast subflow.
+    let plan = Plan {
+        write: 2_000,
+        pause_ms: 10,
+        ..Plan::up(300_000)
+    };
+    let pair = served.connect(&plan)?;
+    let counted = served.transfer(&net, &plan, &pair, |_| Ok(()))?;
+    counted.sound()?;
+    let (fast, slow) = (counted.client_bytes(1), counted.client_bytes(2));
+    if slow == 0 || counted.client.counters.copies == 0 || slow > fast {
+        return Err(format!("no probes: {}", counted.brief()));
+    }
+    Ok(counted.brief())
+}
+
+fn compensates() -> Verdict {
+    // The slow subflow still has much under way when the fast one is idle.
+    let net = Net::new(&[Link::with_delay(5), Link::with_delay(100)])?;
+    let served = Served::by("compensating")?;
+    let plan = Plan {
+        patience: Duration::from_mins(1),
+        ..Plan::up(400_000)
+    };
+    let pair = served.connect(&plan)?;
+    served.registers(&pair, &[(1, 1)])?;
+    let counted = served.transfer(&net, &plan, &pair, |_| Ok(()))?;
+    counted.sound()?;
+    if counted.client.counters.copies == 0 {
+        return Err(format!("no copies: {}", counted.brief()));
+    }
+    Ok(counted.brief())
+}

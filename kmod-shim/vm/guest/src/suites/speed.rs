@@ -1,0 +1,136 @@
+//! Instructions for each byte of a bulk transfer. With QEMU's `-icount` one guest nanosecond is one
+//! instruction, so time is what is read; the harness takes the median over boots with several seeds.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::Shutdown;
+use std::thread;
+use std::time::Instant;
+
+use progmp_control::Device;
+
+use super::served::Served;
+use super::{Suite, Test};
+use crate::net::{Link, Net};
+use crate::transfer::{Pair, Plan, connect};
+use crate::{Tried, Verdict};
+
+pub(crate) const SUITE: Suite = Suite {
+    name: "speed",
+    tests: &[Test {
+        name: "instructions_a_byte",
+        run: all,
+    }],
+};
+
+const BYTES: usize = 20_000_000;
+const WRITE: usize = 65_536;
+
+/// The schedulers that are compared with the kernel's own.
+const SCHEDULERS: [&str; 3] = ["default", "round_robin", "redundant"];
+
+fn all() -> Verdict {
+    // Threads of the boot take part of the processor at first.
+    thread::sleep(std::time::Duration::from_secs(3));
+    let mut remark = format!("kernel={:.2}", built_in()?);
+    for name in SCHEDULERS {
+        let served = Served::by(name)?;
+        let net = unlimited()?;
+        let pair = served.connect(&Plan::up(0))?;
+        let spent = bulk(&pair)?;
+        let connection = served
+            .device
+            .connection(pair.client_number())
+            .tried("statistics")?;
+        let counters = connection.counters;
+        let copies = 1.0 + ratio(counters.copied_bytes, BYTES as u64);
+        drop(net);
+        let run = timed(&served)?;
+        let _ = write!(
+            remark,
+            " {name}={spent:.2} {name}_copies={copies:.2} {name}_runs={} {name}_groups={} {name}_run={run}",
+            counters.executions, counters.groups
+        );
+    }
+    let version = Device::open()
+        .and_then(|device| device.version())
+        .tried("the version")?;
+    Ok(format!(
+        "{remark} scheduler_bytes={} connection_bytes={} packet_bytes={}",
+        version.scheduler_bytes, version.connection_bytes, version.packet_bytes
+    ))
+}
+
+fn unlimited() -> Result<Net, String> {
+    let link = Link {
+        mbit: 0,
+        ..Link::with_delay(0)
+    };
+    Net::new(&[link, link])
+}
+
+fn built_in() -> Result<f64, String> {
+    let net = unlimited()?;
+    let plan = Plan::up(0);
+    let mut pair = connect(&plan)?;
+    pair.join(plan.joins)?;
+    let spent = bulk(&pair);
+    drop(net);
+    spent
+}
+
+/// Mean instructions of one run of the program, its entry and the shim's clock included.
+fn timed(served: &Served) -> Result<u64, String> {
+    let net = unlimited()?;
+    let pair = served.connect(&Plan::up(0))?;
+    served.device.measure_time(true).tried("measuring")?;
+    bulk(&pair)?;
+    served.device.measure_time(false).tried("measuring")?;
+    let counters = served
+        .device
+        .connection(pair.client_number())
+        .tried("statistics")?
+        .counters;
+    drop(net);
+    Ok(counters.run_ns / counters.executions.max(1))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a rough figure for people")]
+fn ratio(a: u64, b: u64) -> f64 {
+    a as f64 / b as f64
+}
+
+/// ns for each byte, from the first write to the last byte.
+fn bulk(pair: &Pair) -> Result<f64, String> {
+    let started = Instant::now();
+    let received = thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut buffer = vec![0; 262_144];
+            let mut received = 0;
+            let mut from = &pair.server;
+            loop {
+                match from.read(&mut buffer).tried("a read")? {
+                    0 => return Ok::<_, String>(received),
+                    length => received += length,
+                }
+            }
+        });
+        let buffer = vec![0; WRITE];
+        let mut to = &pair.client;
+        let mut left = BYTES;
+        while left > 0 {
+            let length = left.min(WRITE);
+            to.write_all(&buffer[..length]).tried("a write")?;
+            left -= length;
+        }
+        to.shutdown(Shutdown::Write).tried("shutdown")?;
+        reader
+            .join()
+            .map_err(|_| "the reader panicked".to_owned())?
+    })?;
+    let ns = u64::try_from(started.elapsed().as_nanos()).tried("time")?;
+    if received != BYTES {
+        return Err(format!("{received} bytes arrived"));
+    }
+    Ok(ratio(ns, BYTES as u64))
+}
