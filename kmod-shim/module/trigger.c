@@ -9,6 +9,12 @@
 
 #include <linux/tracepoint.h>
 
+#ifdef HAVE_WQ_PERCPU		/* what is not unbound says so */
+#define PER_CPU WQ_PERCPU
+#else
+#define PER_CPU 0
+#endif
+
 static struct workqueue_struct *queue;
 
 /* Under rcu_read_lock: the connection was found just now, or its socket is locked. */
@@ -111,7 +117,7 @@ int trigger_init(void)
 {
 	int i, err;
 
-	queue = alloc_workqueue("progmp", WQ_HIGHPRI | WQ_MEM_RECLAIM, 0);
+	queue = alloc_workqueue("progmp", WQ_HIGHPRI | WQ_MEM_RECLAIM | PER_CPU, 0);
 	if (!queue)
 		return -ENOMEM;
 	for_each_kernel_tracepoint(find_probe, NULL);
