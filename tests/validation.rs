@@ -12,7 +12,9 @@ use progmp_generate::{Choices, program, state};
 use progmp_ir::{Needs, Packet, Program, SchedState};
 use progmp_tests::root;
 use progmp_verifier::ebpf::{Environment, Limits, Trap, decode, read, run};
-use progmp_verifier::validate::{Difference, Effect, Entry, Measure, Safety, differs, safe};
+use progmp_verifier::validate::{
+    Difference, Effect, Entry, Fault, Measure, Safety, UnsafeObject, differs, safe, safe_object,
+};
 
 const FORMS: [Loops; 2] = [Loops::MayGoto, Loops::Bounded];
 
@@ -111,17 +113,23 @@ fn each_program_of_an_object_is_safe() {
         file: "first.progmp",
         text: &source,
     };
-    let object = read(&object::object(&code.body(), text, &note)).expect("it was just written");
-    assert_eq!(object.programs.len(), 3);
-    for program in object.programs {
-        let entry = match program.section.as_str() {
-            "?struct_ops/schedule" => Entry::Shim,
-            _ => Entry::TestRun,
-        };
-        let decoded = decode(&program.code).expect("the reader decoded it");
-        let result = safe(&decoded, entry);
-        assert!(result.is_ok(), "{}: {result:?}", program.section);
-    }
+    let mut object = read(&object::object(&code.body(), text, &note)).expect("it was just written");
+    let judged = safe_object(&object).expect("what is compiled is safe");
+    assert_eq!(judged.len(), 3);
+
+    // The size that the shim is asked for, one byte too large.
+    let shims = object.programs.iter_mut();
+    let mut shims = shims.filter(|program| program.section == "?struct_ops/schedule");
+    let shim = shims.next().expect("there is one for the shim");
+    shim.code[8 + 4] += 1;
+    let refused = safe_object(&object).expect_err("the block is smaller");
+    let UnsafeObject::Program { section, error } = refused else {
+        panic!("it still is bytecode: {refused}");
+    };
+    assert_eq!(
+        (section.as_str(), error.fault),
+        ("?struct_ops/schedule", Fault::Call)
+    );
 }
 
 /// Changes one instruction behind the prologue: a field, or its place.

@@ -186,7 +186,7 @@ impl Judge<'_> {
                 src,
                 target,
             } => {
-                let taken = match (inside[target], inside[test + 1]) {
+                let taken = match (inside[target], inside.get(test + 1) == Some(&true)) {
                     (true, false) => true,
                     (false, true) => false,
                     _ => return None,
