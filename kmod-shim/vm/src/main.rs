@@ -12,6 +12,7 @@ mod packages;
 mod report;
 mod tree;
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -119,6 +120,10 @@ fn root() -> PathBuf {
 
 fn run(asked: &Asked) -> Result<Tally, String> {
     let work = root().join("target").join("vm");
+    fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
+    // Two at once would build in one folder.
+    let lock = File::create(work.join("lock")).and_then(|file| file.lock().map(|()| file));
+    let _lock = lock.map_err(|error| format!("{}: {error}", work.display()))?;
     let kernel = packages::fetch(&work, &asked.series)?;
     println!("kernel {}", kernel.release);
     let mut contents = tree::Contents {

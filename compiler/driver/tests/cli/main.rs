@@ -6,6 +6,7 @@
 mod bad_input;
 mod compile;
 mod explanations;
+mod shim;
 mod tools;
 mod verify;
 
