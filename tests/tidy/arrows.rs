@@ -45,9 +45,14 @@ const PLACES: &[Place] = &[
         folder: "compiler/syntax",
         imports: &["compiler/ir"],
     },
+    // Rules as data: the optimiser applies them, the verifier proves them.
+    Place {
+        folder: "compiler/rules",
+        imports: &["compiler/ir"],
+    },
     Place {
         folder: "compiler/rewrite",
-        imports: &["compiler/ir"],
+        imports: &["compiler/ir", "compiler/rules"],
     },
     Place {
         folder: "codegen-ebpf",
@@ -55,7 +60,7 @@ const PLACES: &[Place] = &[
     },
     Place {
         folder: "verifier",
-        imports: &["compiler/ir", "kmod-shim/abi"],
+        imports: &["compiler/ir", "compiler/rules", "kmod-shim/abi"],
     },
     // The verifier's eBPF interpreter is one of the hosts.
     Place {
@@ -98,6 +103,7 @@ const PLACES: &[Place] = &[
 
 const BELOW_THE_DRIVER: &[&str] = &[
     "compiler/ir",
+    "compiler/rules",
     "kmod-shim/abi",
     "compiler/syntax",
     "compiler/rewrite",
@@ -111,6 +117,7 @@ const BELOW_THE_DRIVER: &[&str] = &[
 
 const EVERYTHING: &[&str] = &[
     "compiler/ir",
+    "compiler/rules",
     "kmod-shim/abi",
     "kmod-shim/control",
     "compiler/syntax",

@@ -21,6 +21,7 @@ mod model;
 mod obligation;
 mod probe;
 mod property;
+mod refine;
 mod replay;
 mod report;
 mod rotation;
@@ -32,6 +33,7 @@ mod unbounded;
 mod witness;
 
 pub mod ebpf;
+pub mod rules;
 pub mod smt;
 pub mod validate;
 
@@ -44,5 +46,6 @@ pub use equivalence::{Equivalence, equivalent};
 pub use explain::explain;
 pub use export::export;
 pub use property::{Level, Property};
+pub use refine::{Refinement, refines};
 pub use replay::{Replayed, replay};
 pub use report::{Counterexample, Effort, Finding, Judgement, Report, Scenario, Size, Verdict};

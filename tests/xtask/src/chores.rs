@@ -87,9 +87,11 @@ pub(crate) fn test_all(checkout: &Checkout) -> Result<(), Failure> {
     )
 }
 
-/// Proves the corpus and writes the ledger; the test that compares it knows how.
+/// Proves the rules and the corpus and writes their ledgers; the tests that compare them know how.
 pub(crate) fn prove(checkout: &Checkout) -> Result<(), Failure> {
     fetch(&checkout.deps(), &Z3, &Source::Index, Path::new("python3"))?;
+    let rules = ["test", "--package", "progmp-verifier", "--lib", "rules::"];
+    step(checkout.at_root().args(rules).env("UPDATE_EXPECT", "1"))?;
     let ledger = ["test", "--package", "progmp-driver", "--test", "ledger"];
     step(checkout.at_root().args(ledger).env("UPDATE_EXPECT", "1"))
 }

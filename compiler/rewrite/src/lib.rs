@@ -1,0 +1,103 @@
+//! The optimiser: a Program to a cheaper one that means the same, execution by execution.
+//!
+//! Statements are rearranged first (`arrange`), so that a VAR is computed only where it is needed;
+//! then each expression goes through an e-graph (`graph`), by the rules of `specs/rules`. Nothing
+//! here has to be believed: [`optimize`] returns a [`Trace`], which [`replay`] makes again without
+//! egg, and the verifier compares both programs without reading it. `specs/rewriting.md` has more.
+
+mod arrange;
+mod cost;
+mod graph;
+mod moves;
+mod replay;
+mod trace;
+mod tree;
+
+use progmp_ir::{Program, wellformed};
+use progmp_rules::{RuleSet, Term};
+
+pub use cost::cost;
+pub use moves::{Move, Path, make};
+pub use replay::{Fault, apply, replay};
+pub use trace::{Derivation, Step, Trace};
+pub use tree::{Argument, Node, NodeKind, Place, Source, Tree};
+
+/// What became of a program.
+#[derive(Clone, Debug)]
+pub struct Optimized {
+    /// The program that means the same.
+    pub program: Program,
+    /// How it came about.
+    pub trace: Trace,
+}
+
+/// Makes a program cheaper. One with RANDOM stays as it is.
+///
+/// # Panics
+/// If the trace does not replay to the result, or the result is not well-formed: our mistakes.
+pub fn optimize(program: &Program, rules: &RuleSet) -> Optimized {
+    let Some(tree) = Tree::of(program) else {
+        return Optimized {
+            program: program.clone(),
+            trace: Trace::default(),
+        };
+    };
+    let (mut tree, moves) = arrange::arrange(&tree);
+    let rewrites = graph::Rewrites::of(rules);
+    let mut derivations = Vec::new();
+    let mut places = Vec::new();
+    list(&tree.body, &mut Vec::new(), &mut places);
+    for (block, at, expression, term) in places {
+        let Some((found, steps)) = graph::cheaper(&tree, &rewrites, &term) else {
+            continue;
+        };
+        // A guard may hold of the class and not show in the term that a step starts from.
+        let replayed = steps
+            .iter()
+            .try_fold(term, |term, step| replay::apply(&tree, rules, &term, step));
+        if replayed.as_ref() != Ok(&found) {
+            continue;
+        }
+        let node = moves::find(&mut tree.body, &block).and_then(|nodes| nodes.get_mut(at));
+        let node = node.expect("the place was listed just now");
+        moves::places_mut(node)[expression].term = found;
+        derivations.push(Derivation {
+            block,
+            at,
+            expression,
+            steps,
+        });
+    }
+    let trace = Trace { moves, derivations };
+    let result = if trace == Trace::default() {
+        program.clone()
+    } else {
+        tree.program()
+    };
+    if let Err(why) = wellformed::check(&result) {
+        unreachable!("the optimiser made a program that is not well-formed: {why}");
+    }
+    match replay(program, rules, &trace) {
+        Ok(again) => assert_eq!(again, result, "the trace replays to the result"),
+        Err(fault) => unreachable!("the trace does not replay: {fault}"),
+    }
+    Optimized {
+        program: result,
+        trace,
+    }
+}
+
+type Found = (Path, usize, usize, Term);
+
+fn list(block: &[Node], path: &mut Path, out: &mut Vec<Found>) {
+    for (at, node) in block.iter().enumerate() {
+        for (expression, place) in moves::places(node).into_iter().enumerate() {
+            out.push((path.clone(), at, expression, place.term.clone()));
+        }
+        for (arm, inner) in moves::blocks(node).into_iter().enumerate() {
+            path.push((at, arm));
+            list(inner, path, out);
+            path.pop();
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The checker of traces: what the optimiser did replays, what was tampered with does not.
+
+use progmp_generate::{Choices, Sizes, state_of};
+use progmp_ir::{Needs, Program, execute};
+use progmp_rewrite::{Move, Optimized, Step, Trace, Tree, optimize, replay};
+use progmp_rules::{Op, RuleSet, Term, all};
+
+fn corpus() -> Vec<(String, Program)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../specs/schedulers");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("the corpus is there")
+        .map(|entry| entry.expect("the folder can be listed").path())
+        .collect();
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| {
+            let text = std::fs::read(path).expect("a scheduler can be read");
+            (path.display().to_string(), parsed(&text))
+        })
+        .collect()
+}
+
+fn parsed(text: &[u8]) -> Program {
+    let parsed = progmp_syntax::parse("test", text, &[]);
+    parsed.program.expect("the scheduler has no mistake")
+}
+
+/// Programs in which rules apply.
+const TREATED: [&str; 6] = [
+    "IF (!(!Q.EMPTY)) { RETURN; } SUBFLOWS.FILTER(s => s.RTT > 0 AND TRUE).MIN(s => s.RTT + 0).PUSH(Q.POP());",
+    "IF (SUBFLOWS.FILTER(s => !s.LOSSY).COUNT > 0 AND Q.COUNT != 0) { SUBFLOWS.FILTER(s => !s.LOSSY).GET(0).PUSH(Q.POP()); }",
+    "IF (RQ.TOP != NULL) { SUBFLOWS.MIN(s => s.RTT * 1).PUSH(RQ.POP()); } ELSE { SUBFLOWS.TOP.PUSH(Q.POP()); }",
+    "SET(R1, R2 + 0 - 0); IF (R1 >= 1 AND R1 >= 1) { SET(R3, SUBFLOWS.SUM(s => 1)); }",
+    "IF (SUBFLOWS.MIN(s => s.RTT) == NULL OR FALSE) { RETURN; } SUBFLOWS.FILTER(s => s.CWND > s.QUEUED AND s.CWND > s.QUEUED).TOP.PUSH(Q.POP());",
+    "VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY); IF (!RQ.EMPTY) { ok.MIN(s => s.RTT).PUSH(RQ.POP()); RETURN; } IF (!Q.EMPTY) { ok.MIN(s => s.RTT).PUSH(Q.POP()); }",
+];
+
+fn programs() -> Vec<(String, Program)> {
+    let mut programs = corpus();
+    for (number, text) in TREATED.iter().enumerate() {
+        programs.push((format!("treated {number}"), parsed(text.as_bytes())));
+    }
+    programs
+}
+
+/// Whether both do the same in many states.
+fn alike(name: &str, a: &Program, b: &Program, states: u64) -> bool {
+    let needs = Needs::of(a);
+    (0..states).all(|seed| {
+        let sizes = Sizes {
+            subflows: 3,
+            packets: 4,
+        };
+        let state = state_of(&mut Choices::from_seed(seed), &needs, sizes);
+        let (x, y) = (execute(a, &state), execute(b, &state));
+        let same =
+            x.after == y.after && format!("{:?}", actions(&x)) == format!("{:?}", actions(&y));
+        if !same {
+            eprintln!("{name} differs in {state:?}");
+        }
+        same
+    })
+}
+
+fn actions(execution: &progmp_ir::Execution) -> Vec<(Option<usize>, usize)> {
+    execution
+        .actions
+        .iter()
+        .map(|action| match *action {
+            progmp_ir::Action::Push {
+                subflow, packet, ..
+            } => (Some(subflow), packet),
+            progmp_ir::Action::Drop { packet, .. } => (None, packet),
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_optimized_decides_as_before() {
+    let rules = all();
+    for (name, program) in programs() {
+        let Optimized { program: after, .. } = optimize(&program, &rules);
+        assert!(alike(&name, &program, &after, 300), "{name}");
+    }
+}
+
+#[test]
+fn optimizing_is_deterministic() {
+    let rules = all();
+    for (name, program) in programs() {
+        let (a, b) = (optimize(&program, &rules), optimize(&program, &rules));
+        assert_eq!(a.program, b.program, "{name}");
+        assert_eq!(a.trace, b.trace, "{name}");
+    }
+}
+
+#[test]
+fn rules_and_moves_are_used() {
+    let rules = all();
+    for text in &TREATED[..5] {
+        let trace = optimize(&parsed(text.as_bytes()), &rules).trace;
+        assert!(!trace.derivations.is_empty(), "{text}");
+    }
+    let moves = optimize(&parsed(TREATED[5].as_bytes()), &rules).trace.moves;
+    assert!(
+        moves
+            .iter()
+            .any(|change| matches!(change, Move::Join { .. })),
+        "{moves:?}"
+    );
+    assert!(
+        moves
+            .iter()
+            .any(|change| matches!(change, Move::Sink { .. })),
+        "{moves:?}"
+    );
+}
+
+#[test]
+fn a_program_with_random_stays_as_it_is() {
+    let program = parsed(b"VAR x = RANDOM; SET(R1, x + 0);");
+    let optimized = optimize(&program, &all());
+    assert_eq!(optimized.program, program);
+    assert_eq!(optimized.trace, Trace::default());
+}
+
+#[test]
+fn a_trace_that_was_tampered_with_is_rejected_or_still_right() {
+    let rules = all();
+    let subjects: Vec<(String, Program, Optimized)> = programs()
+        .into_iter()
+        .map(|(name, program)| {
+            let optimized = optimize(&program, &rules);
+            (name, program, optimized)
+        })
+        .filter(|(_, _, optimized)| optimized.trace != Trace::default())
+        .collect();
+    let (mut rejected, mut right) = (0, 0);
+    let mut seed = 0;
+    while rejected + right < 1_000 {
+        seed += 1;
+        let choices = &mut Choices::from_seed(seed);
+        let (name, program, optimized) = &subjects[below(choices, subjects.len())];
+        let Some(trace) = tampered(&optimized.trace, &rules, choices) else {
+            continue;
+        };
+        match replay(program, &rules, &trace) {
+            Ok(after) if after == optimized.program => {
+                // Nothing came of it: the result is the one that is proved.
+                right += 1;
+            }
+            Ok(after) => {
+                assert!(alike(name, program, &after, 60), "{name}: {trace}");
+                right += 1;
+            }
+            Err(_) => rejected += 1,
+        }
+    }
+    assert!(rejected > 500, "{rejected} of 1,000 are rejected");
+}
+
+fn below(choices: &mut Choices, limit: usize) -> usize {
+    usize::try_from(choices.below(limit as u64)).expect("it is below a usize")
+}
+
+/// The trace with one change; `None` if there was nothing to change.
+fn tampered(trace: &Trace, rules: &RuleSet, choices: &mut Choices) -> Option<Trace> {
+    let mut changed = trace.clone();
+    let steps = changed
+        .derivations
+        .iter()
+        .map(|d| d.steps.len())
+        .sum::<usize>();
+    if !changed.moves.is_empty() && (steps == 0 || choices.percent(40)) {
+        let at = below(choices, changed.moves.len());
+        match choices.below(3) {
+            0 => {
+                changed.moves.remove(at);
+            }
+            1 => {
+                let again = changed.moves[at].clone();
+                changed.moves.insert(at, again);
+            }
+            _ => changed.moves.reverse(),
+        }
+    } else {
+        let derivations = changed.derivations.len();
+        if derivations == 0 {
+            return None;
+        }
+        let derivation = &mut changed.derivations[below(choices, derivations)];
+        let at = below(choices, derivation.steps.len());
+        let step: &mut Step = &mut derivation.steps[at];
+        match choices.below(6) {
+            0 => {
+                let other = choices.pick(&rules.rules);
+                step.rule.clone_from(&other.name);
+            }
+            1 => step.forward = !step.forward,
+            2 => step.position.push(0),
+            3 => step.position = vec![below(choices, 2)],
+            4 => step.after = Term::leaf(Op::Bool(choices.percent(50))),
+            _ => {
+                derivation.steps.remove(at);
+            }
+        }
+    }
+    (changed != *trace).then_some(changed)
+}
+
+#[test]
+fn a_lambda_keeps_its_parameter_to_itself() {
+    let program = parsed(b"IF (FALSE) { RETURN; }");
+    let tree = Tree::of(&program).expect("no RANDOM");
+    let outside = Term::leaf(Op::Param(0, progmp_ir::Kind::Subflow));
+    let lossy = Op::named("LOSSY").expect("a property");
+    let step = Step {
+        rule: "and-false".to_owned(),
+        forward: false,
+        position: Vec::new(),
+        after: Term::new(
+            Op::And,
+            vec![Term::new(lossy, vec![outside]), Term::leaf(Op::Bool(false))],
+        ),
+    };
+    let before = Term::leaf(Op::Bool(false));
+    assert!(progmp_rewrite::apply(&tree, &all(), &before, &step).is_err());
+}

@@ -1,0 +1,44 @@
+//! Rewrite rules as data.
+//!
+//! In: the text of `specs/rules/*.rules`. Out: [`Rule`]s over [`Term`]s, sorted and checked. Who
+//! applies them (the optimiser) and who proves them (the verifier) both read this crate and never
+//! each other. `specs/rewriting.md` tells what the files look like and what the terms mean.
+
+mod op;
+mod rule;
+mod sexpr;
+mod term;
+
+pub use op::{Op, Sort};
+pub use rule::{Guard, Hole, HoleSort, Mistake, Rule, RuleSet, Tier, parse};
+pub use term::{Pattern, Term};
+
+/// The rules of this project, in the order in which they are read: file name and text.
+pub const FILES: &[(&str, &str)] = &[
+    (
+        "value.rules",
+        include_str!("../../../specs/rules/value.rules"),
+    ),
+    (
+        "list.rules",
+        include_str!("../../../specs/rules/list.rules"),
+    ),
+];
+
+/// The rules of this project.
+///
+/// # Panics
+/// If one of the files that were compiled in has a mistake; a test reads them.
+pub fn all() -> RuleSet {
+    let mut rules = RuleSet::default();
+    for (file, text) in FILES {
+        match parse(file, text) {
+            Ok(more) => rules.rules.extend(more),
+            Err(mistakes) => {
+                let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                unreachable!("the rules have mistakes:\n{}", lines.join("\n"));
+            }
+        }
+    }
+    rules
+}

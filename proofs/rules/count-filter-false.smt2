@@ -1,0 +1,7 @@
+(set-logic ALL)
+(declare-fun none0 () Bool)
+(declare-fun word0 () (_ BitVec 64))
+(declare-fun passed () (_ BitVec 64))
+(define-fun $1 () Bool (= #x0000000000000000 word0))
+(assert (and (bvult passed #x00000000ffffffff) (bvule word0 passed) $1 (= none0 $1) (bvult (bvadd #x0000000000000001 passed) word0)))
+(check-sat)

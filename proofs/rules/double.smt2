@@ -1,0 +1,6 @@
+(set-logic ALL)
+(declare-fun a_null () Bool)
+(declare-fun a () (_ BitVec 64))
+(declare-fun passed () (_ BitVec 64))
+(assert (and (not (or a_null (= (bvmul #x0000000000000002 a) (bvadd a a)))) (bvult passed #x0000000100000000)))
+(check-sat)

@@ -1,0 +1,8 @@
+(set-logic ALL)
+(declare-fun none0 () Bool)
+(declare-fun word0 () (_ BitVec 64))
+(declare-fun none1 () Bool)
+(declare-fun word1 () (_ BitVec 64))
+(declare-fun passed () (_ BitVec 64))
+(assert (and (= #x0000000000000000 word0) (or none1 (not none0)) (= word0 word1) (= #x0000000000000000 word1) (not (= none0 (and none0 none1))) (bvult passed #x0000000100000000)))
+(check-sat)

@@ -1,0 +1,7 @@
+(set-logic ALL)
+(declare-fun none0 () Bool)
+(declare-fun word0 () (_ BitVec 64))
+(declare-fun passed () (_ BitVec 64))
+(define-fun $1 () Bool (= #x0000000000000000 word0))
+(assert (and $1 (= none0 $1) (not none0) (bvult passed #x0000000100000000)))
+(check-sat)

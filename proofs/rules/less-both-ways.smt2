@@ -1,0 +1,8 @@
+(set-logic ALL)
+(declare-fun a_null () Bool)
+(declare-fun a () (_ BitVec 64))
+(declare-fun b_null () Bool)
+(declare-fun b () (_ BitVec 64))
+(declare-fun passed () (_ BitVec 64))
+(assert (and (bvult a b) (bvult b a) (not (or a_null b_null)) (bvult passed #x0000000100000000)))
+(check-sat)

@@ -1,0 +1,8 @@
+(set-logic ALL)
+(declare-fun a_null () Bool)
+(declare-fun a () (_ BitVec 64))
+(declare-fun passed () (_ BitVec 64))
+(define-fun $1 () Bool (not a_null))
+(define-fun $2 () Bool (= #x0000000000000000 a))
+(assert (and $1 (not (= $2 (and $1 $2))) (bvult passed #x0000000100000000)))
+(check-sat)

@@ -1,0 +1,7 @@
+(set-logic ALL)
+(declare-fun a_null () Bool)
+(declare-fun b_null () Bool)
+(declare-fun passed () (_ BitVec 64))
+(define-fun $1 () Bool (not b_null))
+(assert (and $1 (not (or a_null $1)) (bvult passed #x0000000100000000)))
+(check-sat)

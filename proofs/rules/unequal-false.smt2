@@ -1,0 +1,7 @@
+(set-logic ALL)
+(declare-fun x_null () Bool)
+(declare-fun x () Bool)
+(declare-fun passed () (_ BitVec 64))
+(define-fun $1 () Bool (not x_null))
+(assert (and $1 (= x (and $1 (not x))) (bvult passed #x0000000100000000)))
+(check-sat)

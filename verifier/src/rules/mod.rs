@@ -1,0 +1,104 @@
+//! Is each rewrite rule right?
+//!
+//! In: a [`Rule`]. Out: whether both sides mean the same, for every word, truth value and NULL, and
+//! for lists of any length; and whether its near miss does not. Values are encoded directly. What
+//! speaks of lists is a set of folds over one list: a relation between their states is looked for
+//! that holds at the start, is kept by each step, and makes both sides equal. `specs/rewriting.md`
+//! has the argument.
+
+mod encode;
+mod fold;
+mod relation;
+
+use progmp_rules::{Guard, Pattern, Rule};
+
+use crate::smt::print::script;
+use crate::smt::{Answer, Limits, Profile, Room, Solver, Term, Terms};
+use encode::Encoding;
+
+/// What the solver said of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleVerdict {
+    /// Both sides mean the same.
+    Proved,
+    /// Here they do not: a list of so many elements suffices (0 for what speaks of no list).
+    Refuted {
+        /// Elements.
+        elements: usize,
+    },
+    /// Neither was found.
+    Unknown(String),
+}
+
+/// A judged rule.
+#[derive(Clone, Debug)]
+pub struct RuleProof {
+    /// Of the rule itself.
+    pub verdict: RuleVerdict,
+    /// Of its near miss.
+    pub miss: RuleVerdict,
+    /// The one query that shows the rule, which must be unsatisfiable, as SMT-LIB 2.
+    pub script: String,
+    /// Z3 resource units for both.
+    pub rlimit: u64,
+}
+
+/// Resource units of one query.
+const RLIMIT: u64 = 2_000_000;
+/// Lists up to this length are tried to refute a rule.
+const LONGEST: usize = 3;
+
+/// Judges a rule and its near miss.
+pub fn prove_rule(rule: &Rule) -> RuleProof {
+    let room = Room::new();
+    let (from, to, guards) = &*rule.miss;
+    let (miss, _, missed) = judge(&room, rule, from, to, guards);
+    let (verdict, script, proved) = judge(&room, rule, &rule.from, &rule.to, &rule.guards);
+    RuleProof {
+        verdict,
+        miss,
+        script,
+        rlimit: missed + proved,
+    }
+}
+
+fn judge(
+    room: &Room,
+    rule: &Rule,
+    from: &Pattern,
+    to: &Pattern,
+    guards: &[Guard],
+) -> (RuleVerdict, String, u64) {
+    let mut used = 0;
+    // What is wrong shows in short lists, exactly.
+    let mut encoding = Encoding::new(rule, from, to, guards);
+    let longest = if encoding.has_folds() { LONGEST } else { 0 };
+    for elements in 0..=longest {
+        let violation = encoding.violation_with(elements);
+        match ask(room, &encoding.terms, &[violation], &mut used) {
+            Answer::Sat => return (RuleVerdict::Refuted { elements }, String::new(), used),
+            Answer::Unsat => {}
+            Answer::Unknown(why) => return (RuleVerdict::Unknown(why), String::new(), used),
+        }
+    }
+    let query = relation::obligation(room, &mut encoding, &mut used);
+    let verdict = match ask(room, &encoding.terms, &[query], &mut used) {
+        Answer::Unsat => RuleVerdict::Proved,
+        Answer::Sat => RuleVerdict::Unknown("no relation between the folds shows it".to_owned()),
+        Answer::Unknown(why) => RuleVerdict::Unknown(why),
+    };
+    (verdict, script(&encoding.terms, &[query]), used)
+}
+
+fn ask(room: &Room, terms: &Terms, assertions: &[Term], used: &mut u64) -> Answer {
+    let mut solver = Solver::new(room, Profile::Search, Limits { rlimit: RLIMIT });
+    for &assertion in assertions {
+        solver.assert(terms, assertion);
+    }
+    let answer = solver.check(terms);
+    *used += solver.rlimit_used();
+    answer
+}
+
+#[cfg(test)]
+mod tests;
