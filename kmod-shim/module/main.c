@@ -64,15 +64,25 @@ static int get(struct mptcp_sock *msk, bool reinject)
 	if (conn && conn->running)
 		return -EINVAL;
 	if (conn && served(conn)) {
+		bool probed = conn->probing;
+
+		conn->probing = false;
 		if (reinject)
 			return retransmit(conn);
+		if (probed) {		/* the subflow that probed may still be locked by our caller */
+			trigger_queue(conn);
+			return -EINVAL;
+		}
 		exec_trigger(conn);
 		if (served(conn)) {
 			bool probe = msk->first_pending && READ_ONCE(msk->snd_una) == msk->snd_nxt &&
 				     !before64(conn->sent_seq, conn->wnd_end);
 
+			if (!probe)
+				return -EINVAL;
 			/* a closed window is probed by the kernel */
-			return probe ? ask_kernel(static_call(kernel_get_send)(msk)) : -EINVAL;
+			conn->probing = true;
+			return ask_kernel(static_call(kernel_get_send)(msk));
 		}
 	}
 	return ask_kernel(reinject ? static_call(kernel_get_retrans)(msk) : static_call(kernel_get_send)(msk));
