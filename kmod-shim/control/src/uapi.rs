@@ -29,7 +29,7 @@ pub const TRACE_FIRST: u32 = 1 << 0;
 pub const TRACE_BAD: u32 = 1 << 1;
 
 /// Why the kernel's default scheduler serves a connection, by number.
-pub const FALLBACKS: [&str; 8] = [
+pub const FALLBACKS: [&str; 9] = [
     "served",
     "not chosen",
     "removed",
@@ -38,6 +38,7 @@ pub const FALLBACKS: [&str; 8] = [
     "too many subflows",
     "fell back to TCP",
     "out of memory",
+    "data waited that could be sent",
 ];
 
 macro_rules! structure {
