@@ -73,6 +73,9 @@ const CONSTRUCTS: &[&str] = &[
     "FOREACH (VAR s IN SUBFLOWS) { VAR l = QU.FILTER(p => !p.SENT_ON(s)); SET(R1, R1 + l.COUNT); SET(R2, l.LAST.SEQ); }",
     "VAR x = SUBFLOWS.LAST; FOREACH (VAR s IN SUBFLOWS.FILTER(t => t.ID != x.ID)) { s.PUSH(QU.FILTER(p => !p.SENT_ON(x)).TOP); }",
     "FOREACH (VAR s IN SUBFLOWS) { s.PUSH(QU.FILTER(p => !p.SENT_ON(s) AND p.LENGTH % 97 == 0).TOP); }",
+    "VAR l = Q; VAR x = Q.POP(); FOREACH (VAR s IN SUBFLOWS) { SET(R1, R1 * 31 + l.FILTER(p => !p.SENT_ON(s)).FIRST.SEQ); SET(R2, R2 * 31 + Q.FILTER(p => !p.SENT_ON(s)).FIRST.SEQ); }",
+    "VAR f = R1 > 1; VAR g = R2 > 1; IF (f OR g) { IF (g) { SET(R3, 1); } }",
+    "VAR a = SUBFLOWS.FILTER(s => Q.FILTER(p => p.USER > p.LENGTH).COUNT > s.ID); SET(R1, a.COUNT);",
     // NULL.
     "SET(R1, 5 / R2); SET(R2, 5 % R1); SET(R3, R2 / 0);",
     "SET(R1, SUBFLOWS.TOP.RTT + Q.TOP.LENGTH);",

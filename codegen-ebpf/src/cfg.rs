@@ -1,6 +1,6 @@
 //! The control-flow graph: what is reached, in which order blocks are laid out, which dominate.
 
-use petgraph::algo::dominators::{self, Dominators};
+use petgraph::algo::dominators;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::vcode::{Block, BlockId, Edge, Term, Vcode};
@@ -19,9 +19,45 @@ pub(crate) fn graph(code: &Vcode) -> DiGraph<(), ()> {
     graph
 }
 
-/// The dominators of a program.
-pub(crate) fn dominators(code: &Vcode) -> Dominators<NodeIndex> {
-    dominators::simple_fast(&graph(code), NodeIndex::new(0))
+/// Which blocks dominate which: an interval for each, and the intervals of what it dominates lie in it.
+pub(crate) struct Dominance {
+    intervals: Vec<(usize, usize)>,
+}
+
+impl Dominance {
+    /// Of a program.
+    pub(crate) fn new(code: &Vcode) -> Self {
+        let dominators = dominators::simple_fast(&graph(code), NodeIndex::new(0));
+        let mut below = vec![Vec::new(); code.blocks.len()];
+        for block in 1..code.blocks.len() {
+            if let Some(above) = dominators.immediate_dominator(NodeIndex::new(block)) {
+                below[above.index()].push(block);
+            }
+        }
+        // What is not reached dominates nothing.
+        let mut intervals = vec![(usize::MAX, 0); code.blocks.len()];
+        let mut time = 0;
+        let mut stack = vec![(0, 0)];
+        while let Some((block, next)) = stack.pop() {
+            if next == 0 {
+                intervals[block].0 = time;
+                time += 1;
+            }
+            if let Some(&child) = below[block].get(next) {
+                stack.push((block, next + 1));
+                stack.push((child, 0));
+            } else {
+                intervals[block].1 = time;
+            }
+        }
+        Self { intervals }
+    }
+
+    /// Whether every way to `b` leads through `a`.
+    pub(crate) fn dominates(&self, a: usize, b: usize) -> bool {
+        let ((from, to), at) = (self.intervals[a], self.intervals[b].0);
+        from <= at && at < to
+    }
 }
 
 /// How many edges lead to each block.

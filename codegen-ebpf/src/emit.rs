@@ -25,6 +25,12 @@ pub struct Bounds {
 
 /// Rounds of `may_goto` that one run has (`BPF_MAX_LOOPS`, Linux 6.9).
 const ROUNDS: u64 = 8 * 1024 * 1024;
+/// Rounds after which the kernel looks at the clock, if its `may_goto` is timed
+/// (`BPF_MAX_TIMED_LOOPS`, Linux 6.15 on x86).
+const TIMED_ROUNDS: u64 = 0xffff;
+/// Instructions that end within the 250 ms which such a run has (`bpf_check_timed_may_goto`), at
+/// 15 ns each: a division by a register may take that long.
+const STEPS: u64 = 1 << 24;
 /// Instructions of a program (`BPF_COMPLEXITY_LIMIT_INSNS`).
 pub(crate) const SLOTS: usize = 1_000_000;
 /// What an estimate of the instructions that the kernel's verifier walks may be. It walks a million
@@ -50,7 +56,8 @@ pub(crate) fn emit(
     let most = rounds.at(layout::SUBFLOWS as u64, layout::QUEUE_MAX as u64);
     if loops == Loops::MayGoto && most > ROUNDS {
         return Err(Error::TooManySteps {
-            rounds: most,
+            what: "rounds of loops",
+            count: most,
             formula: rounds.clone(),
             available: ROUNDS,
         });
@@ -90,6 +97,15 @@ pub(crate) fn emit(
     let mut steps = Formula::default();
     for (block, size) in vcode.blocks.iter().zip(&placed.sizes) {
         steps = &steps + &(&block.trips * &Formula::constant(*size as u64));
+    }
+    let longest = steps.at(layout::SUBFLOWS as u64, layout::QUEUE_MAX as u64);
+    if loops == Loops::MayGoto && most >= TIMED_ROUNDS && longest > STEPS {
+        return Err(Error::TooManySteps {
+            what: "instructions",
+            count: longest,
+            formula: steps,
+            available: STEPS,
+        });
     }
     if loops == Loops::Bounded {
         let walked = walked(&vcode, &steps);

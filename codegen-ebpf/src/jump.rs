@@ -60,6 +60,17 @@ pub(crate) const fn inverse(cond: Cond) -> Option<Cond> {
 /// Slots of a conditional jump whose distance does not fit: over a jump, to a `gotol`.
 const FAR: usize = 3;
 
+/// What an instruction with 16 bits for it may jump over. The kernel replaces each `may_goto` by up to
+/// ten instructions after it has verified a program, and jumps over those must fit still; there is
+/// less than one of them in ten instructions.
+const NEAR: i64 = 15_000;
+
+/// The distance, if it is near.
+fn near(distance: i64) -> Option<i16> {
+    let is_near = (-NEAR..=NEAR).contains(&distance);
+    is_near.then(|| i16::try_from(distance).expect("what is near fits into 16 bits"))
+}
+
 /// Finds the distances. `starts` is the first item of each block.
 pub(crate) fn place(items: &[(Item, Span)], starts: &[usize]) -> Placed {
     let mut layout = Layout::new(items, starts);
@@ -217,8 +228,7 @@ impl<'i> Layout<'i> {
             let (Item::JumpIf { to, .. } | Item::MayGoto { to }) = self.items[at].0 else {
                 continue;
             };
-            if self.sizes[at] == 1 && i16::try_from(self.distance(self.slots[at] + 1, to)).is_err()
-            {
+            if self.sizes[at] == 1 && near(self.distance(self.slots[at] + 1, to)).is_none() {
                 self.sizes[at] = FAR;
                 longer = true;
             }
@@ -273,9 +283,9 @@ impl<'i> Layout<'i> {
 
     fn goto(&self, next: usize, to: BlockId) -> Insn {
         let distance = self.distance(next, to);
-        match i16::try_from(distance) {
-            Ok(off) => Insn::Goto { off },
-            Err(_) => Insn::GotoLong {
+        match near(distance) {
+            Some(off) => Insn::Goto { off },
+            None => Insn::GotoLong {
                 off: i32::try_from(distance).expect("programs are shorter than 2^31 slots"),
             },
         }
@@ -290,7 +300,7 @@ impl<'i> Layout<'i> {
     ) {
         let slot = self.slots[at];
         if self.sizes[at] == 1 {
-            let off = i16::try_from(self.distance(slot + 1, to));
+            let off = near(self.distance(slot + 1, to));
             insns.push(jump(off.expect("jumps that are too far are long")));
         } else {
             insns.push(jump(1));
@@ -342,12 +352,12 @@ mod tests {
 
     #[test]
     fn a_jump_too_far_goes_by_a_long_one() {
-        let near = over(32_767);
-        assert_eq!(near.insns[0].jump(), Some(32_767));
-        let far = over(32_768);
+        let near = over(15_000);
+        assert_eq!(near.insns[0].jump(), Some(15_000));
+        let far = over(15_001);
         assert_eq!(far.insns[0].jump(), Some(1));
         assert_eq!(far.insns[1], Insn::Goto { off: 1 });
-        assert_eq!(far.insns[2], Insn::GotoLong { off: 32_768 });
+        assert_eq!(far.insns[2], Insn::GotoLong { off: 15_001 });
         assert_eq!(encode(&far.insns).len(), 8 * far.slots);
     }
 }

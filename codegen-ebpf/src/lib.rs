@@ -95,13 +95,15 @@ pub enum Error {
         /// Places.
         available: u64,
     },
-    /// A run may go around more loops than the kernel's budget allows.
+    /// A run may go around more loops, or execute more instructions, than the kernel's budget allows.
     #[error(
-        "too-many-steps: one execution may take {rounds} rounds of loops ({formula}), the kernel allows {available}"
+        "too-many-steps: one execution may take {count} {what} ({formula}), and the kernel's budget is sure to last for {available}"
     )]
     TooManySteps {
+        /// `rounds of loops` or `instructions`.
+        what: &'static str,
         /// At full capacity.
-        rounds: u64,
+        count: u64,
         /// In the numbers of subflows and packets.
         formula: Formula,
         /// The budget.

@@ -11,14 +11,13 @@ use crate::vcode::{BlockId, Op, Src, Vcode, Vreg};
 
 /// Shares what is computed twice.
 pub(crate) fn share(code: &mut Vcode) {
-    let dominators = cfg::dominators(code);
+    let dominance = cfg::Dominance::new(code);
     let mut names: Vec<Vreg> = (0..code.vregs).map(Vreg::new).collect();
     // Of each operation, the vregs that hold it, and where they are defined.
     let mut known: BTreeMap<Op, Vec<(BlockId, Vreg)>> = BTreeMap::new();
     // Blocks come in reverse postorder: a dominator before what it dominates.
     for position in 0..code.blocks.len() {
         let here = BlockId::new(position);
-        let node = petgraph::graph::NodeIndex::new(position);
         let mut insts = std::mem::take(&mut code.blocks[position].insts);
         insts.retain_mut(|inst| {
             inst.op = inst.op.map(|vreg| names[vreg.index()]);
@@ -26,12 +25,7 @@ pub(crate) fn share(code: &mut Vcode) {
                 return true;
             };
             let holders = known.entry(inst.op).or_default();
-            let dominates = |block: BlockId| {
-                block == here
-                    || dominators
-                        .dominators(node)
-                        .is_some_and(|mut all| all.any(|other| other.index() == block.index()))
-            };
+            let dominates = |block: BlockId| dominance.dominates(block.index(), position);
             if let Some(&(_, holder)) = holders.iter().find(|(block, _)| dominates(*block)) {
                 names[def.index()] = holder;
                 return false;

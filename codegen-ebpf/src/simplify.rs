@@ -1,8 +1,11 @@
 //! Vcode made smaller without a change of meaning: what is never reached or used goes, parameters
 //! with one value go, chains of blocks become one block.
 
+use std::collections::BTreeMap;
+
 use crate::cfg;
-use crate::vcode::{BlockId, Op, Term, Vcode, Vreg};
+use crate::isa::{Cond, Width};
+use crate::vcode::{BlockId, Op, Src, Term, Vcode, Vreg};
 
 /// Simplifies a program.
 pub(crate) fn simplify(mut code: Vcode) -> Vcode {
@@ -109,41 +112,35 @@ fn keep_where(vregs: &mut Vec<Vreg>, removed: &[bool]) {
 
 /// A test that was made before, on every way to where it is made again, has the same answer.
 fn decide(code: &mut Vcode) {
-    let dominators = cfg::dominators(code);
+    let dominance = cfg::Dominance::new(code);
     let counts = cfg::predecessors(code);
-    // Of a block that one edge leads to, where that comes from.
-    let mut from = vec![None; code.blocks.len()];
+    let mut same: BTreeMap<(Cond, Width, Vreg, Src), Vec<usize>> = BTreeMap::new();
     for (position, block) in code.blocks.iter().enumerate() {
-        for edge in block.term.edges().filter(|e| counts[e.to.index()] == 1) {
-            from[edge.to.index()] = Some(position);
-        }
-    }
-    let mut decided = Vec::new();
-    for (position, block) in code.blocks.iter().enumerate() {
-        let Term::If {
+        if let Term::If {
             cond, width, a, b, ..
         } = block.term
-        else {
-            continue;
-        };
-        let here = petgraph::graph::NodeIndex::new(position);
-        let above = dominators.dominators(here).into_iter().flatten();
-        let answer = above
-            .filter_map(|at| Some((at.index(), from[at.index()]?)))
-            .find_map(|(at, from)| match code.blocks[from].term {
-                Term::If {
-                    cond: c,
-                    width: w,
-                    a: x,
-                    b: y,
-                    ref yes,
-                    ..
-                } if from != position && (c, w, x, y) == (cond, width, a, b) => {
-                    Some(yes.to.index() == at)
+        {
+            let places = same.entry((cond, width, a, b)).or_default();
+            places.push(position);
+        }
+    }
+    let mut decided = BTreeMap::new();
+    for places in same.values() {
+        for (&before, &after) in places
+            .iter()
+            .flat_map(|a| places.iter().map(move |b| (a, b)))
+        {
+            let Term::If { yes, no, .. } = &code.blocks[before].term else {
+                unreachable!("only tests were collected");
+            };
+            for (edge, answer) in [(yes, true), (no, false)] {
+                let to = edge.to.index();
+                // An edge is taken on every way to what its end dominates, if it alone leads there.
+                if before != after && counts[to] == 1 && dominance.dominates(to, after) {
+                    decided.insert(after, answer);
                 }
-                _ => None,
-            });
-        decided.extend(answer.map(|answer| (position, answer)));
+            }
+        }
     }
     for (position, answer) in decided {
         if let Term::If { yes, no, .. } = &code.blocks[position].term {

@@ -367,8 +367,11 @@ impl Lower<'_> {
                 }
             }
         }
-        for child in kind.children() {
-            self.clamp_in(child, param);
+        // What stands below a lambda may read its parameter, which is not bound here.
+        if kind.lambda().is_none() {
+            for child in kind.children() {
+                self.clamp_in(child, param);
+            }
         }
     }
 

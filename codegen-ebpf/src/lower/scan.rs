@@ -32,10 +32,14 @@ impl<'p> Lower<'p> {
         // A round takes a packet, goes to the next word, or jumps over a gap.
         let items = self.most(list);
         let words = Formula::constant(self.words_at_most() + 1);
-        let items = &(&items + &items) + &words;
+        let (packets, ends) = (&once * &items, &once * &words);
+        let rounds = &(&packets + &packets) + &ends;
         let exit = self.b.block(1);
-        self.b.trips = &once * &items;
-        let [end, gap] = [self.b.block(1), self.b.block(3)];
+        self.b.trips.clone_from(&ends);
+        let end = self.b.block(1);
+        self.b.trips.clone_from(&packets);
+        let gap = self.b.block(3);
+        self.b.trips = rounds;
         let some = self.summary(list);
         let (start, head) = if list.skips {
             let first = self.b.member(first_at(list.source));
@@ -59,6 +63,7 @@ impl<'p> Lower<'p> {
         };
         for _ in 0..copies {
             self.b.leave_if(Cond::Eq, rest, ZERO, (end, &[some]));
+            let round = std::mem::replace(&mut self.b.trips, packets.clone());
             let here = self.b.block(0);
             let detour = (gap, &[index, rest, some][..]);
             self.b.test(Cond::Set, rest, ONE, (here, &[]), detour);
@@ -72,9 +77,11 @@ impl<'p> Lower<'p> {
             self.b.switch(next);
             rest = self.b.shr(rest, ONE);
             index = self.b.add(index, ONE);
+            self.b.trips = round;
         }
         self.b.again(head, &[index, rest, some]);
 
+        self.b.trips.clone_from(&packets);
         self.b.switch(gap);
         let [index, rest, some] = self.b.params(gap)[..] else {
             unreachable!("three values are carried");
@@ -85,6 +92,7 @@ impl<'p> Lower<'p> {
         let index = self.b.add(index, distance);
         self.b.again(head, &[index, rest, some]);
 
+        self.b.trips = ends;
         self.b.switch(end);
         let some = self.b.params(end)[0];
         self.b.leave_if(Cond::Eq, some, ZERO, (exit, &[none]));

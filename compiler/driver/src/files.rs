@@ -86,7 +86,8 @@ pub fn reason(error: &io::Error) -> String {
 
 /// Replaces (or creates) a file: it has either its old or its new content, never a part of one.
 ///
-/// A symbolic link keeps pointing where it points, and an existing file keeps its permissions.
+/// A symbolic link keeps pointing where it points, and an existing file keeps its permissions. What is
+/// no file, as a device or a pipe, is written to and not replaced.
 ///
 /// # Errors
 /// Why it cannot be written, with the file's name.
@@ -103,6 +104,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
 
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    match fs::symlink_metadata(&target) {
+        Ok(data) if data.is_symlink() => return Err(io::ErrorKind::NotFound.into()),
+        Ok(data) if !data.is_file() && !data.is_dir() => {
+            return fs::OpenOptions::new()
+                .write(true)
+                .open(&target)?
+                .write_all(bytes);
+        }
+        _ => {}
+    }
     let folder = match target.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -215,6 +226,21 @@ mod tests {
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o640);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_device_stays_a_device_and_a_link_to_nowhere_is_no_place() {
+        use std::os::unix::fs::FileTypeExt;
+        let error = write(Path::new("/dev/full"), b"x").unwrap_err();
+        assert!(error.starts_with("/dev/full cannot be written"), "{error}");
+        let kind = fs::metadata("/dev/full").unwrap().file_type();
+        assert!(kind.is_char_device());
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/nonexistent/target", &link).unwrap();
+        write(&link, b"x").unwrap_err();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 
     #[test]

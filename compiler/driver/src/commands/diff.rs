@@ -75,6 +75,11 @@ pub fn diff(args: &Args) -> Exit {
         Ok(state) => state,
         Err(why) => return failed(&why),
     };
+    if let Some(Err(why)) = state.as_ref().map(progmp_abi::fill) {
+        return failed(&format!(
+            "the state cannot be shown to a compiled scheduler: {why}"
+        ));
+    }
     let items = match items(args) {
         Ok(items) => items,
         Err(exit) => return exit,
@@ -127,6 +132,12 @@ pub fn diff(args: &Args) -> Exit {
             case
         };
         text.push_str(&written(&name, &case, &args.cases, &mut names));
+    }
+    if tally.total() == 0 && exit == Exit::Accepted {
+        exit = failed(
+            "nothing was compared: no engine takes a program, or the state shows more packets than \
+             the form of loops carries (64 in the bounded form)",
+        );
     }
     for (found, wanted, which) in [
         (tally.total(), args.require_pairs, "pairs"),
