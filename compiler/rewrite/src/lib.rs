@@ -2,7 +2,7 @@
 //!
 //! Statements are rearranged first (`arrange`), so that a VAR is computed only where it is needed;
 //! then each expression goes through an e-graph (`graph`), by the rules of `specs/rules`. Nothing
-//! here has to be believed: [`optimize`] returns a [`Trace`], which [`replay`] makes again without
+//! here has to be believed: [`optimize`] returns a [`Trace`], which [`replay()`] makes again without
 //! egg, and the verifier compares both programs without reading it. `specs/rewriting.md` has more.
 
 mod arrange;

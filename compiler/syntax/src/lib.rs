@@ -126,6 +126,8 @@ fn text<'b>(bytes: &'b [u8], sink: &mut Sink) -> Option<&'b str> {
             let diagnostic = Diagnostic::new(Code::NotUtf8, place(at, 3), message);
             sink.push(match bytes {
                 [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => diagnostic.help("it seems to be UTF-16"),
+                [0x7f, b'E', b'L', b'F', ..] => diagnostic
+                    .help("this is an object, and not the scheduler that it was made from"),
                 _ => diagnostic.help("convert the file to UTF-8"),
             });
             return None;

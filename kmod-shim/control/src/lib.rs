@@ -2,7 +2,7 @@
 //!
 //! In: a verified [`Scheduler`], a name, a socket. Out: a [`Link`] that keeps a scheduler in the
 //! kernel, the answers of `/dev/progmp`, traced executions as states and outcomes. Whether a
-//! scheduler is any good was decided before: whoever calls [`load`] has verified it.
+//! scheduler is any good was decided before: whoever calls [`load()`] has verified it.
 //! specs/shim.md says what the kernel's side promises.
 
 pub mod btf;

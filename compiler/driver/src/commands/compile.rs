@@ -3,6 +3,7 @@
 mod kernel;
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -107,6 +108,13 @@ pub fn compile(args: &Args) -> Exit {
     if let Some(stage) = args.emit {
         return emit(args, stage);
     }
+    let output = args.output.as_deref().unwrap_or(files::STDIN);
+    let place = |name: &str| fs::canonicalize(name).ok();
+    if place(output).is_some() && place(output) == place(&args.file) {
+        return failed(&format!(
+            "{output} is the scheduler itself: the object needs a file of its own"
+        ));
+    }
     let levels = match Levels::new(&[], &[], &args.require) {
         Ok(levels) => levels,
         Err(why) => return failed(&why),
@@ -148,7 +156,6 @@ pub fn compile(args: &Args) -> Exit {
     let object = progmp_verifier::ebpf::read(&bytes);
     let object = object.unwrap_or_else(|error| panic!("our own object is refused: {error}"));
     assert_eq!(object.source, text, "the object holds the source");
-    let output = args.output.as_deref().unwrap_or(files::STDIN);
     if args.no_load {
         return write(output, &bytes);
     }

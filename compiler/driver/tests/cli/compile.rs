@@ -217,6 +217,21 @@ fn an_output_that_cannot_be_written_is_bad_input() {
 }
 
 #[test]
+fn the_source_is_never_replaced_by_its_object_nor_an_object_taken_for_a_source() {
+    let bench = Bench::new(&[("good", GOOD)]);
+    let args = ["compile", "good", "-o", "./good"];
+    bench
+        .progmp(&args)
+        .complains(2, &["./good is the scheduler itself"]);
+    assert_eq!(bench.read("good"), GOOD);
+    let args = ["compile", "good", "--no-load", "-o", "good.o"];
+    assert_eq!(bench.progmp(&args).code, Some(0));
+    bench
+        .progmp(&["compile", "good.o", "-o", "other"])
+        .complains(2, &["this is an object"]);
+}
+
+#[test]
 fn every_stage_can_be_printed() {
     let bench = Bench::new(&[("good", GOOD)]);
     for (stage, expected) in [
