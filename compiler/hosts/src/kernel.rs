@@ -119,8 +119,11 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// What the verifier says when it gives up (`do_check` in kernel/bpf/verifier.c).
-const TOO_COMPLEX: &str = "BPF program is too large. Processed";
+/// What the verifier says when it gives up (`do_check` and `push_stack` in kernel/bpf/verifier.c).
+const TOO_COMPLEX: [&str; 2] = [
+    "BPF program is too large. Processed",
+    "jumps is too complex",
+];
 
 impl Kernel {
     /// Loads an image.
@@ -138,7 +141,7 @@ impl Kernel {
             Err(error) if is_privilege(&error) => return Err(Refusal::NeedsCapBpf),
             Err(error) => {
                 let (_, log) = attempt.log();
-                if error.raw_os_error() == Some(libc::E2BIG) && log.contains(TOO_COMPLEX) {
+                if TOO_COMPLEX.iter().any(|words| log.contains(words)) {
                     return Err(Refusal::TooComplex);
                 }
                 let why = error.to_string();

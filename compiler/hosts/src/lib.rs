@@ -72,8 +72,9 @@ pub enum Refusal {
         /// The kernel's answer.
         why: String,
     },
-    /// The kernel's verifier gives up: it would have to walk more than a million instructions.
-    #[error("the kernel's verifier walks a million instructions at most, which is too few")]
+    /// The kernel's verifier gives up: it would have to walk more than a million instructions, or keep
+    /// more than 8,192 branches in mind.
+    #[error("the kernel's verifier gives up: too many instructions to walk, or too many branches")]
     TooComplex,
     /// The kernel's verifier refuses the program.
     #[error("the kernel's verifier refuses it: {why}\n{log}")]

@@ -151,6 +151,16 @@ fn what_takes_the_kernels_verifier_too_long_is_told_apart() {
         return;
     }
     assert_eq!(refusal, Some(Refusal::TooComplex));
+
+    // Branches that are open on one way, each on a word that is not known.
+    let [low, high] = block_address(0);
+    let mut branches = vec![low, high, slot(0x79, 1, 6, 0, 0), start];
+    for number in 0..9_000 {
+        branches.extend([slot(0x15, 1, 0, 1, number), step]);
+    }
+    branches.push(EXIT);
+    let refusal = Kernel::default().load(&image(&branches)).err();
+    assert_eq!(refusal, Some(Refusal::TooComplex));
 }
 
 #[test]

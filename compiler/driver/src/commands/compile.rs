@@ -99,6 +99,8 @@ impl Form {
 
 /// The name of the error, the same as where our own estimate says so.
 pub(crate) const TOO_LARGE: &str = "too-large-for-bounded";
+/// The name of the error where the kernel gives up on the other form.
+pub(crate) const TOO_MANY_BRANCHES: &str = "too-many-branches";
 
 /// Runs the command. Nothing is written unless all of it succeeds.
 ///
@@ -168,10 +170,17 @@ pub fn compile(args: &Args) -> Exit {
             }
             exit
         }
-        kernel::Answer::TooLarge => failed(&format!(
-            "{name}: {TOO_LARGE}: the running kernel gave up after a million instructions; \
-             use --loops may-goto"
-        )),
+        // Our estimate of the bounded form is not exact; in the other one there is none.
+        kernel::Answer::TooLarge => failed(&match args.loops {
+            Form::Bounded => format!(
+                "{name}: {TOO_LARGE}: the running kernel gave up after a million instructions; \
+                 use --loops may-goto"
+            ),
+            Form::MayGoto => format!(
+                "{name}: {TOO_MANY_BRANCHES}: the running kernel keeps no more than 8,192 branches in \
+                 mind; a shorter scheduler is needed"
+            ),
+        }),
         kernel::Answer::Refused(log) => {
             let stem = files::safe_stem(&file_stem(&name));
             let bundle = kernel::Bundle {

@@ -7,7 +7,7 @@ use progmp_hosts::{
 };
 use progmp_ir::{Program, QueueName, SchedState};
 
-use crate::commands::compile::TOO_LARGE;
+use crate::commands::compile::{TOO_LARGE, TOO_MANY_BRANCHES};
 
 /// What an engine does otherwise than the reference interpreter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,8 +168,12 @@ impl Subject {
                         needs: refusal.to_string(),
                     });
                 }
-                Err(Refusal::TooComplex) if form.loops == Loops::Bounded => {
-                    let (form, name) = (form.name, TOO_LARGE.to_owned());
+                Err(Refusal::TooComplex) => {
+                    let name = match form.loops {
+                        Loops::Bounded => TOO_LARGE,
+                        Loops::MayGoto => TOO_MANY_BRANCHES,
+                    };
+                    let (form, name) = (form.name, name.to_owned());
                     self.troubles.push(Trouble::Compiler { form, name });
                 }
                 Err(refusal) => {

@@ -52,8 +52,7 @@ pub(super) fn ask(object: &Object, loops: Loops) -> Answer {
         Err(refusal @ (Refusal::NeedsCapBpf | Refusal::NoKernel { .. })) => {
             Answer::NotAsked(refusal.to_string())
         }
-        // Our estimate of this form is not exact; in the other one there is nothing to estimate.
-        Err(Refusal::TooComplex) if loops == Loops::Bounded => Answer::TooLarge,
+        Err(Refusal::TooComplex) => Answer::TooLarge,
         Err(refusal) => Answer::Refused(refusal.to_string()),
     }
 }
