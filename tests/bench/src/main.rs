@@ -66,10 +66,7 @@ fn main() -> ExitCode {
         eprintln!("note: the scheduler of this machine chooses the processor");
     }
     match bench(folder) {
-        Ok(table) => {
-            print!("{table}");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("error: {why}");
             ExitCode::FAILURE
@@ -77,10 +74,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn bench(folder: &Path) -> Result<String, String> {
+fn bench(folder: &Path) -> Result<(), String> {
     let tools = Tools::build(folder)?;
-    let mut table = String::from(
-        "scheduler                insns stack walked load ms compile ms | state    n  steps |   ours  clang8     gcc   clang | /clang8 /native | total: ours clang8   gcc clang\n",
+    // A line at a time: the whole takes some minutes.
+    println!(
+        "scheduler                insns stack walked load ms compile ms | state    n  steps |   ours  clang8     gcc   clang | /clang8 /native | total: ours clang8   gcc clang"
     );
     for (name, section) in SCHEDULERS {
         let path = folder.join(format!("../../specs/schedulers/{name}.progmp"));
@@ -95,11 +93,11 @@ fn bench(folder: &Path) -> Result<String, String> {
                 let steps = steps(&code, &states)?;
                 let states = States::new(&program, &states)?;
                 let times = measured(&tools, &code, (name, section), &states)?;
-                table += &row(name, &facts, (kind, subflows, steps), &times);
+                print!("{}", row(name, &facts, (kind, subflows, steps), &times));
             }
         }
     }
-    Ok(table)
+    Ok(())
 }
 
 /// Compiles and loads as users do.
