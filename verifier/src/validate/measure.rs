@@ -11,7 +11,8 @@ use super::safety::Facts;
 use super::term::{Term, fresh};
 use crate::ebpf::{BinaryOp, Code, Cond, Insn, Source};
 
-/// Rounds of `may_goto` that the kernel lets one run have (Linux, `BPF_MAX_LOOPS`).
+/// Rounds of `may_goto` that the kernel lets one run have (`BPF_MAX_LOOPS`, Linux 6.9). From 6.15 on
+/// it may look at the clock instead: loops end then, too, but not by this number.
 pub(super) const BUDGET: u64 = 8 << 20;
 
 /// A test that is passed no more often is taken without looking for a better one.
@@ -23,7 +24,7 @@ pub(super) type Tracked<T> = [T; 10 + SLOTS];
 /// What bounds a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bound {
-    /// Instructions at most, whatever the block holds.
+    /// Instructions at most, whatever the block holds, where the kernel counts rounds of `may_goto`.
     pub steps: u64,
     /// The tests that cycles pass, outer ones first.
     pub cycles: Vec<Cycle>,
