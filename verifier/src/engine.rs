@@ -194,7 +194,7 @@ impl<D: Encoding> Side<D> {
 
 impl Side<Unbounded> {
     /// Whether a formula has a model, by the axioms about what it mentions.
-    fn check_lean(&mut self, formula: Term, rlimit: u64) -> Answer {
+    pub(crate) fn check_lean(&mut self, formula: Term, rlimit: u64) -> Answer {
         if self.domain.terms.exhausted() {
             return Answer::Unknown(Answer::TERMS.to_owned());
         }

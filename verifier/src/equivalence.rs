@@ -4,7 +4,8 @@
 //! registers, USER values or queues do.
 
 use progmp_ir::{
-    Action, Domain, EventKind, Execution, Kind, Needs, Program, QueueName, SchedState, execute,
+    Action, Domain, Event, EventKind, Execution, Kind, Needs, Program, QueueName, SchedState,
+    execute,
 };
 
 use crate::bounded::Bounded;
@@ -12,6 +13,7 @@ use crate::concrete::{candidate_seeds, shrink};
 use crate::engine::{Encoding, Options, Side};
 use crate::judge::{Judge, Run};
 use crate::model::state_of;
+use crate::path::agree_on_all_paths;
 use crate::report::Size;
 use crate::smt::{Answer, Profile, Room, Term};
 use crate::unbounded::{Arithmetic, Unbounded};
@@ -45,11 +47,8 @@ pub enum Equivalence {
 pub fn equivalent(a: &Program, b: &Program, options: &Options) -> Equivalence {
     let room = Room::with_budget(options.rlimit.saturating_mul(Options::QUERIES));
     let search = |size| search(&room, a, b, size, options);
-    for size in [(1, 1), (2, 2)] {
-        match search(size) {
-            Search::Differ(state) => return differ(a, b, state),
-            Search::Equal | Search::Open(_) => {}
-        }
+    if let Some(state) = small_difference(&room, a, b, options) {
+        return differ(a, b, state);
     }
     if prove(&room, a, b, options) {
         return Equivalence::Equal {
@@ -132,8 +131,9 @@ fn search(
         Profile::Search,
         *options,
     );
-    let differ = difference(&mut side.domain, a, b)
+    let cases = differences(&mut side.domain, a, b)
         .expect("the bounded domain knows the order of its actions");
+    let differ = side.domain.terms.or(&cases);
     match side.check(&[differ]) {
         Answer::Unsat => Search::Equal,
         Answer::Unknown(why) => Search::Open(why),
@@ -166,21 +166,62 @@ fn search(
     }
 }
 
+/// Whether they agree for any size: path by path with loops in step, or else on the whole.
 fn prove(room: &Room, a: &Program, b: &Program, options: &Options) -> bool {
+    prove_in_step(room, a, b, options)
+        || [Arithmetic::Abstract, Arithmetic::Exact]
+            .into_iter()
+            .any(|arithmetic| {
+                let mut side = side(room, a, b, arithmetic, options);
+                let Some(cases) = differences(&mut side.domain, a, b) else {
+                    return false;
+                };
+                let differ = side.domain.terms.or(&cases);
+                side.check(&[differ]) == Answer::Unsat
+            })
+}
+
+/// Whether they agree for any size, path by path with loops in step.
+pub(crate) fn prove_in_step(room: &Room, a: &Program, b: &Program, options: &Options) -> bool {
     [Arithmetic::Abstract, Arithmetic::Exact]
         .into_iter()
         .any(|arithmetic| {
-            let mut domain = Unbounded::new(room, a, arithmetic);
-            domain.most_counted = domain
-                .most_counted
-                .max(Unbounded::new(room, b, arithmetic).most_counted);
-            let mut side = Side::new(room, domain, Profile::Proof, *options);
-            let Some(differ) = difference(&mut side.domain, a, b) else {
-                return false;
-            };
-            side.check(&[differ]) == Answer::Unsat
+            let mut side = side(room, a, b, arithmetic, options);
+            agree_on_all_paths(&mut side, a, b, options)
         })
 }
+
+fn side(
+    room: &Room,
+    a: &Program,
+    b: &Program,
+    arithmetic: Arithmetic,
+    options: &Options,
+) -> Side<Unbounded> {
+    let mut domain = Unbounded::new(room, a, arithmetic);
+    domain.most_counted = domain
+        .most_counted
+        .max(Unbounded::new(room, b, arithmetic).most_counted);
+    Side::new(room, domain, Profile::Proof, *options)
+}
+
+/// A small state in which they differ, which the interpreter shows.
+pub(crate) fn small_difference(
+    room: &Room,
+    a: &Program,
+    b: &Program,
+    options: &Options,
+) -> Option<SchedState> {
+    SMALL
+        .into_iter()
+        .find_map(|size| match search(room, a, b, size, options) {
+            Search::Differ(state) => Some(shrink(state, &|candidate| differs_in(a, b, candidate))),
+            Search::Equal | Search::Open(_) => None,
+        })
+}
+
+/// Sizes that are searched before the proof.
+const SMALL: [(usize, usize); 2] = [(1, 1), (2, 2)];
 
 /// An action of a run: when, on which subflow (`None` for DROP), which packet.
 struct Decision<D: Domain> {
@@ -190,13 +231,14 @@ struct Decision<D: Domain> {
 }
 
 /// Domains that can say that two runs decide differently.
-trait Compare: Encoding {
+pub(crate) trait Compare: Encoding {
     fn redo(&mut self);
-    fn actions_differ(&mut self, a: &Run<Self>, b: &Run<Self>) -> Option<Term>;
+    fn actions_differ(&mut self, a: &Run<Self>, b: &Run<Self>) -> Option<Vec<Term>>;
     fn lists_differ(&mut self, a: &Self::List, b: &Self::List) -> Term;
 }
 
-fn difference<D: Compare>(d: &mut D, a: &Program, b: &Program) -> Option<Term> {
+/// How both programs may differ, case by case; `None` if the domain cannot say.
+pub(crate) fn differences<D: Compare>(d: &mut D, a: &Program, b: &Program) -> Option<Vec<Term>> {
     let start = d.start();
     let first = d.run(a, start.clone());
     // The same seed: RANDOM of one site is the same in both.
@@ -211,8 +253,8 @@ fn difference<D: Compare>(d: &mut D, a: &Program, b: &Program) -> Option<Term> {
         let (x, y) = (first.after.queue(name), second.after.queue(name));
         cases.push(d.lists_differ(x, y));
     }
-    cases.push(d.actions_differ(&first, &second)?);
-    Some(d.terms().or(&cases))
+    cases.extend(d.actions_differ(&first, &second)?);
+    Some(cases)
 }
 
 fn decisions<D: Domain>(run: &Run<D>) -> Vec<Decision<D>> {
@@ -249,7 +291,7 @@ fn unlike<D: Judge>(d: &mut D, a: &Decision<D>, b: &Decision<D>) -> D::Bool {
 }
 
 /// The sequences of actions differ, by the number of actions that happen before each.
-fn sequences_differ<D: Encoding>(d: &mut D, a: &[Decision<D>], b: &[Decision<D>]) -> Term {
+fn sequences_differ<D: Encoding>(d: &mut D, a: &[Decision<D>], b: &[Decision<D>]) -> Vec<Term> {
     let (zero, one) = (d.int(0), d.int(1));
     let places = |d: &mut D, list: &[Decision<D>]| -> (Vec<Term>, Term) {
         let mut place = zero;
@@ -275,14 +317,14 @@ fn sequences_differ<D: Encoding>(d: &mut D, a: &[Decision<D>], b: &[Decision<D>]
             cases.push(d.terms().and(&[x.guard, y.guard, together, unlike]));
         }
     }
-    d.terms().or(&cases)
+    cases
 }
 
 impl Compare for Bounded {
     fn redo(&mut self) {
         self.run -= 1;
     }
-    fn actions_differ(&mut self, a: &Run<Self>, b: &Run<Self>) -> Option<Term> {
+    fn actions_differ(&mut self, a: &Run<Self>, b: &Run<Self>) -> Option<Vec<Term>> {
         let (a, b) = (decisions(a), decisions(b));
         Some(sequences_differ(self, &a, &b))
     }
@@ -295,73 +337,85 @@ impl Compare for Bounded {
     }
 }
 
+/// PUSHes and DROPs.
+pub(crate) fn acts(events: &[Event<Unbounded>]) -> Vec<Event<Unbounded>> {
+    let wanted =
+        |e: &&Event<Unbounded>| matches!(e.kind, EventKind::Push { .. } | EventKind::Drop { .. });
+    events.iter().filter(wanted).cloned().collect()
+}
+
+/// The same actions of the same loops, one by one; `None` if they do not correspond.
+pub(crate) fn one_by_one(
+    d: &mut Unbounded,
+    events_a: &[Event<Unbounded>],
+    events_b: &[Event<Unbounded>],
+) -> Option<Vec<Term>> {
+    if events_a.len() != events_b.len() {
+        return None;
+    }
+    let mut names: Vec<(Term, Term)> = Vec::new();
+    let mut cases = Vec::new();
+    for (x, y) in events_a.iter().zip(events_b) {
+        if x.scope.len() != y.scope.len() {
+            return None;
+        }
+        for (p, q) in x.scope.iter().zip(y.scope.iter()) {
+            let known = names
+                .iter()
+                .find(|(from, to)| *from == q.elem || *to == p.elem);
+            match known {
+                Some(&(from, to)) if from == q.elem && to == p.elem => {}
+                None if p.kind == q.kind => names.push((q.elem, p.elem)),
+                // Actions share a loop in one program and not in the other.
+                Some(_) | None => return None,
+            }
+        }
+        let guard = d.terms.substitute(y.guard, &names);
+        cases.push(d.terms.xor(x.guard, guard));
+        let pairs = match (&x.kind, &y.kind) {
+            (
+                EventKind::Push {
+                    subflow: s,
+                    packet: p,
+                    ..
+                },
+                EventKind::Push {
+                    subflow: t,
+                    packet: q,
+                    ..
+                },
+            ) => vec![(*s, *t), (*p, *q)],
+            (EventKind::Drop { packet: p, .. }, EventKind::Drop { packet: q, .. }) => {
+                vec![(*p, *q)]
+            }
+            _ => return None,
+        };
+        for (p, q) in pairs {
+            let q = d.terms.substitute(q, &names);
+            let same = d.terms.eq(p, q);
+            let unlike = d.terms.not(same);
+            cases.push(d.terms.and(&[x.guard, unlike]));
+        }
+    }
+    Some(cases)
+}
+
 impl Compare for Unbounded {
     fn redo(&mut self) {
         self.run -= 1;
         // Summaries are found by statement, and the other program has other statements.
         self.loops.clear();
+        self.lockstep.turn();
     }
 
-    fn actions_differ(&mut self, a: &Run<Self>, b: &Run<Self>) -> Option<Term> {
-        let acts = |run: &Run<Self>| -> Vec<progmp_ir::Event<Self>> {
-            let wanted = |e: &&progmp_ir::Event<Self>| {
-                matches!(e.kind, EventKind::Push { .. } | EventKind::Drop { .. })
-            };
-            run.log.iter().filter(wanted).cloned().collect()
-        };
-        let (events_a, events_b) = (acts(a), acts(b));
-        let flat = |events: &[progmp_ir::Event<Self>]| events.iter().all(|e| e.scope.is_empty());
+    fn actions_differ(&mut self, a: &Run<Self>, b: &Run<Self>) -> Option<Vec<Term>> {
+        let (events_a, events_b) = (acts(&a.log), acts(&b.log));
+        let flat = |events: &[Event<Self>]| events.iter().all(|e| e.scope.is_empty());
         if flat(&events_a) && flat(&events_b) {
             let (a, b) = (decisions(a), decisions(b));
             return Some(sequences_differ(self, &a, &b));
         }
-        // Loops: the same actions of the same loops, one by one.
-        if events_a.len() != events_b.len() {
-            return None;
-        }
-        let mut names: Vec<(Term, Term)> = Vec::new();
-        let mut cases = Vec::new();
-        for (x, y) in events_a.iter().zip(&events_b) {
-            if x.scope.len() != y.scope.len() {
-                return None;
-            }
-            for (p, q) in x.scope.iter().zip(y.scope.iter()) {
-                let known = names
-                    .iter()
-                    .find(|(from, to)| *from == q.elem || *to == p.elem);
-                match known {
-                    Some(&(from, to)) if from == q.elem && to == p.elem => {}
-                    None if p.kind == q.kind => names.push((q.elem, p.elem)),
-                    // Actions share a loop in one program and not in the other.
-                    Some(_) | None => return None,
-                }
-            }
-            let guard = self.terms.substitute(y.guard, &names);
-            cases.push(self.terms.xor(x.guard, guard));
-            let (EventKind::Push { packet: p, .. } | EventKind::Drop { packet: p, .. }) = x.kind
-            else {
-                return None;
-            };
-            let (EventKind::Push { packet: q, .. } | EventKind::Drop { packet: q, .. }) = y.kind
-            else {
-                return None;
-            };
-            let q = self.terms.substitute(q, &names);
-            let same = self.terms.eq(p, q);
-            let mut same = vec![same];
-            match (&x.kind, &y.kind) {
-                (EventKind::Push { subflow: s, .. }, EventKind::Push { subflow: t, .. }) => {
-                    let t = self.terms.substitute(*t, &names);
-                    same.push(self.terms.eq(*s, t));
-                }
-                (EventKind::Drop { .. }, EventKind::Drop { .. }) => {}
-                _ => return None,
-            }
-            let same = self.terms.and(&same);
-            let unlike = self.terms.not(same);
-            cases.push(self.terms.and(&[x.guard, unlike]));
-        }
-        Some(self.terms.or(&cases))
+        one_by_one(self, &events_a, &events_b)
     }
 
     fn lists_differ(&mut self, a: &Self::List, b: &Self::List) -> Term {

@@ -1,35 +1,34 @@
 //! Does this program do what that one does? Asked of each program that the optimiser made.
 //!
-//! Nothing of the optimiser is read: both programs are run from one arbitrary state, and must agree
-//! on actions in order, registers, USER values and queues. The answer tells for which sizes; who asks
-//! decides whether these suffice.
+//! Nothing of the optimiser is read: both programs are run from one arbitrary state, with any number
+//! of subflows and packets, and must agree on actions in order, registers, USER values and queues.
 
 use progmp_ir::{Program, SchedState};
 
 use crate::engine::Options;
-use crate::equivalence::{Equivalence, equivalent};
-use crate::report::Size;
+use crate::equivalence::{prove_in_step, small_difference};
+use crate::smt::Room;
 
 /// The answer to "does the second refine the first?".
 #[derive(Clone, Debug)]
 pub enum Refinement {
-    /// Every execution is the same, up to this size.
-    Proved(Size),
+    /// Every execution is the same, for any number of subflows and packets.
+    Proved,
     /// Not in this state, as the interpreter shows.
     Refuted(Box<SchedState>),
-    /// Not decided, and why.
-    Unknown(String),
+    /// Neither was shown, within the limits.
+    Unknown,
 }
 
 /// Decides whether `after` may stand in for `before`, execution by execution.
 pub fn refines(before: &Program, after: &Program, options: &Options) -> Refinement {
-    if before == after {
-        return Refinement::Proved(Size::Any);
+    let room = Room::with_budget(options.rlimit.saturating_mul(Options::QUERIES));
+    if before == after || prove_in_step(&room, before, after, options) {
+        return Refinement::Proved;
     }
-    match equivalent(before, after, options) {
-        Equivalence::Equal { size, .. } => Refinement::Proved(size),
-        Equivalence::Differ { state, .. } => Refinement::Refuted(state),
-        Equivalence::Unknown(why) => Refinement::Unknown(why),
+    match small_difference(&room, before, after, options) {
+        Some(state) => Refinement::Refuted(Box::new(state)),
+        None => Refinement::Unknown,
     }
 }
 
@@ -42,34 +41,113 @@ mod tests {
         parsed.program.expect("it has no mistake")
     }
 
-    fn answer(before: &str, after: &str) -> Refinement {
-        refines(&program(before), &program(after), &Options::default())
+    /// By the proof alone.
+    fn proved(before: &str, after: &str) -> bool {
+        let options = Options::default();
+        let room = Room::with_budget(options.rlimit.saturating_mul(Options::QUERIES));
+        prove_in_step(&room, &program(before), &program(after), &options)
+    }
+
+    fn refuted(before: &str, after: &str) -> bool {
+        let answer = refines(&program(before), &program(after), &Options::default());
+        matches!(answer, Refinement::Refuted(_))
     }
 
     #[test]
-    fn a_var_that_is_computed_later_changes_nothing() {
-        let before = "VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY); IF (!Q.EMPTY) { ok.MIN(s => s.RTT).PUSH(Q.POP()); }";
-        let after = "IF (!Q.EMPTY) { VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY); ok.MIN(s => s.RTT).PUSH(Q.POP()); }";
-        assert!(matches!(
-            answer(before, after),
-            Refinement::Proved(Size::Any)
-        ));
+    fn what_an_optimiser_does_is_proved() {
+        for (before, after) in [
+            // A VAR is computed later.
+            (
+                "VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY); IF (!Q.EMPTY) { ok.MIN(s => s.RTT).PUSH(Q.POP()); }",
+                "IF (!Q.EMPTY) { VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY); ok.MIN(s => s.RTT).PUSH(Q.POP()); }",
+            ),
+            // What stood once stands in two branches.
+            (
+                "IF (!RQ.EMPTY) { IF (R1 > 3) { SUBFLOWS.TOP.PUSH(RQ.POP()); RETURN; } } IF (R2 / R3 > 1) { SET(R2, R2 % R3); } SUBFLOWS.LAST.PUSH(Q.POP());",
+                "IF (!RQ.EMPTY) { IF (R1 > 3) { SUBFLOWS.TOP.PUSH(RQ.POP()); RETURN; } IF (R2 / R3 > 1) { SET(R2, R2 % R3); } SUBFLOWS.LAST.PUSH(Q.POP()); }
+                 ELSE { IF (R2 / R3 > 1) { SET(R2, R2 % R3); } SUBFLOWS.LAST.PUSH(Q.POP()); }",
+            ),
+            // A loop stands in two branches, too, and its body is another one.
+            (
+                "IF (R1 == 0) { SET(R2, 1); } FOREACH (VAR s IN SUBFLOWS) { IF (!Q.EMPTY AND s.HAS_WINDOW_FOR(Q.TOP)) { s.PUSH(Q.POP()); } }",
+                "IF (R1 == 0) { SET(R2, 1); FOREACH (VAR s IN SUBFLOWS) { IF (s.HAS_WINDOW_FOR(Q.TOP)) { s.PUSH(Q.POP()); } } }
+                 ELSE { FOREACH (VAR s IN SUBFLOWS) { IF (s.HAS_WINDOW_FOR(Q.TOP)) { s.PUSH(Q.POP()); } } }",
+            ),
+            // Loops in loops.
+            (
+                "FOREACH (VAR s IN SUBFLOWS) { FOREACH (VAR p IN Q) { IF (!s.LOSSY AND !s.LOSSY) { s.PUSH(p); SET(R1, R1 + 1); } } }",
+                "FOREACH (VAR t IN SUBFLOWS) { FOREACH (VAR q IN Q) { IF (!t.LOSSY) { t.PUSH(q); SET(R1, 1 + R1); } } }",
+            ),
+        ] {
+            assert!(proved(before, after), "{after}");
+        }
+    }
+
+    /// Pairs that differ, some of them in large states only.
+    const WRONG: [(&str, &str); 10] = [
+        (
+            "VAR p = Q.TOP; DROP(Q.POP()); SUBFLOWS.TOP.PUSH(p);",
+            "DROP(Q.POP()); VAR p = Q.TOP; SUBFLOWS.TOP.PUSH(p);",
+        ),
+        (
+            "SUBFLOWS.MIN(s => s.RTT).PUSH(Q.POP());",
+            "SUBFLOWS.MAX(s => s.RTT).PUSH(Q.POP());",
+        ),
+        // The last iteration is another one.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { IF (R1 < 9) { s.PUSH(Q.TOP); } SET(R1, R1 + 1); }",
+            "FOREACH (VAR s IN SUBFLOWS) { IF (R1 < 8) { s.PUSH(Q.TOP); } SET(R1, R1 + 1); }",
+        ),
+        // The state before the loop differs.
+        (
+            "SET(R1, 1); FOREACH (VAR s IN SUBFLOWS) { SET(R1, R1 + 1); }",
+            "SET(R1, 2); FOREACH (VAR s IN SUBFLOWS) { SET(R1, R1 + 1); }",
+        ),
+        // Other elements.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { s.PUSH(Q.TOP); }",
+            "FOREACH (VAR s IN SUBFLOWS.FILTER(s => s.ID < 40)) { s.PUSH(Q.TOP); }",
+        ),
+        // Two loops for one: the order is another one.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { s.PUSH(Q.TOP); s.PUSH(QU.TOP); }",
+            "FOREACH (VAR s IN SUBFLOWS) { s.PUSH(Q.TOP); } FOREACH (VAR s IN SUBFLOWS) { s.PUSH(QU.TOP); }",
+        ),
+        // The loops change places.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { s.PUSH(Q.TOP); } FOREACH (VAR s IN SUBFLOWS) { s.PUSH(QU.TOP); }",
+            "FOREACH (VAR s IN SUBFLOWS) { s.PUSH(QU.TOP); } FOREACH (VAR s IN SUBFLOWS) { s.PUSH(Q.TOP); }",
+        ),
+        // One leaves the loop.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { IF (s.LOSSY) { SET(R1, 1); } } SET(R2, 1);",
+            "FOREACH (VAR s IN SUBFLOWS) { IF (s.LOSSY) { SET(R1, 1); RETURN; } } SET(R2, 1);",
+        ),
+        // Something else is written in the loop.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { SET(R1, s.ID); }",
+            "FOREACH (VAR s IN SUBFLOWS) { SET(R1, s.ID); SET(R2, s.ID); }",
+        ),
+        // A branch is missing its copy.
+        (
+            "IF (R1 == 0) { SET(R2, 1); } SUBFLOWS.TOP.PUSH(Q.POP());",
+            "IF (R1 == 0) { SET(R2, 1); } ELSE { SUBFLOWS.TOP.PUSH(Q.POP()); }",
+        ),
+    ];
+
+    #[test]
+    fn what_is_another_program_is_never_proved() {
+        for (before, after) in WRONG {
+            assert!(!proved(before, after), "{after}");
+            assert!(!proved(after, before), "{before}");
+        }
     }
 
     #[test]
-    fn a_top_that_is_taken_after_a_pop_is_another_one() {
-        let before = "VAR p = Q.TOP; DROP(Q.POP()); SUBFLOWS.TOP.PUSH(p);";
-        let after = "DROP(Q.POP()); VAR p = Q.TOP; SUBFLOWS.TOP.PUSH(p);";
-        let Refinement::Refuted(state) = answer(before, after) else {
-            panic!("they differ");
-        };
-        assert!(!state.q.is_empty());
-    }
-
-    #[test]
-    fn the_least_is_not_the_greatest() {
-        let before = "SUBFLOWS.MIN(s => s.RTT).PUSH(Q.POP());";
-        let after = "SUBFLOWS.MAX(s => s.RTT).PUSH(Q.POP());";
-        assert!(matches!(answer(before, after), Refinement::Refuted(_)));
+    fn small_differences_are_refuted() {
+        let small = [0, 1, 3, 5, 6, 7, 8, 9];
+        for (before, after) in small.map(|at| WRONG[at]) {
+            assert!(refuted(before, after), "{after}");
+        }
     }
 }

@@ -24,20 +24,44 @@ pub(crate) struct LoopMemo {
     after: State<Unbounded>,
 }
 
+/// One iteration of a loop, for an arbitrary element, and what came of all.
+pub(crate) struct Unrolled {
+    /// Elements of the enclosing loops.
+    pub(crate) outer: Vec<Term>,
+    /// The element.
+    pub(crate) it: Term,
+    pub(crate) kind: Kind,
+    /// The loop is reached, and the element a member.
+    pub(crate) reached: Term,
+    /// The loop is reached.
+    pub(crate) guard: Term,
+    pub(crate) list: Rc<Set>,
+    /// Before the loop.
+    pub(crate) entered: State<Unbounded>,
+    /// Before the iteration.
+    pub(crate) begun: State<Unbounded>,
+    /// After it.
+    pub(crate) ended: State<Unbounded>,
+    /// After the loop.
+    pub(crate) after: State<Unbounded>,
+    /// What the iteration does.
+    pub(crate) events: Vec<Event<Unbounded>>,
+}
+
 /// What a loop's body may do, read off its text.
 #[derive(Default)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "independent facts about a text"
 )]
-struct Body {
+pub(crate) struct Body {
     registers: [bool; 6],
-    sets: [bool; 6],
-    pops: [bool; 3],
-    sets_user: bool,
+    pub(crate) sets: [bool; 6],
+    pub(crate) pops: [bool; 3],
+    pub(crate) sets_user: bool,
     only_own_user: bool,
     reads_user: bool,
-    returns: bool,
+    pub(crate) returns: bool,
     random: bool,
     queues: [bool; 3],
     vars: Vec<VarId>,
@@ -53,6 +77,14 @@ impl Unbounded {
         guard: Term,
     ) {
         let body = Body::of(machine.program(), each);
+        if let Some(place) = self.lockstep.leads() {
+            let made = self.unroll_once(machine, each, &body, list, guard);
+            self.lockstep.made(place, made, body);
+            return;
+        }
+        if self.follow(machine, each, &body, list, guard) {
+            return;
+        }
         let entry = self.entry(machine, &body, list, guard);
         if let Some(memo) = self
             .loops
@@ -118,7 +150,7 @@ impl Unbounded {
         body: &Body,
         list: &Rc<Set>,
         guard: Term,
-    ) {
+    ) -> Unrolled {
         let outer: Vec<Term> = machine.scope().iter().map(|bound| bound.elem).collect();
         let it = self.fresh_variable(each.kind);
         let mut inner = outer.clone();
@@ -145,6 +177,19 @@ impl Unbounded {
             list,
         };
         machine.state = self.outcome(&ctx, body, &events, &entered, &begun, &ended);
+        Unrolled {
+            outer: ctx.outer,
+            it,
+            kind: each.kind,
+            reached,
+            guard,
+            list: Rc::clone(list),
+            entered,
+            begun,
+            ended,
+            after: machine.state.clone(),
+            events,
+        }
     }
 
     /// An arbitrary state before the iteration for the last of `inner`.
@@ -649,7 +694,7 @@ impl Body {
     }
 
     /// Takes over what the loop may have changed.
-    fn adopt(&self, state: &mut State<Unbounded>, after: &State<Unbounded>) {
+    pub(crate) fn adopt(&self, state: &mut State<Unbounded>, after: &State<Unbounded>) {
         for reg in SchedReg::all().filter(|reg| self.sets[reg.index()]) {
             state.registers[reg.index()] = after.registers[reg.index()];
         }

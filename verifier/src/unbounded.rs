@@ -19,6 +19,8 @@ use progmp_ir::{
 };
 
 use crate::judge::{Judge, Run};
+use crate::lockstep::Lockstep;
+use crate::path::Path;
 use crate::smt::{Func, Node, Room, Sort, Term, Terms};
 use crate::summary::LoopMemo;
 use crate::symbolic::{Widths, exact, term_logic};
@@ -84,6 +86,10 @@ pub(crate) struct Unbounded {
     /// Literals that a COUNT may be compared with, as far as witnesses are made for them.
     pub(crate) most_counted: u64,
     pub(crate) loops: Vec<LoopMemo>,
+    /// The loops of the program that the present one is compared with.
+    pub(crate) lockstep: Lockstep,
+    /// What is decided, if paths are followed one at a time.
+    pub(crate) path: Option<Path>,
     /// Z3 units that a side query of a loop summary may take.
     pub(crate) side_effort: u64,
     /// … and where they are asked.
@@ -147,6 +153,8 @@ impl Unbounded {
             sums: Vec::new(),
             most_counted: most_counted(program),
             loops: Vec::new(),
+            lockstep: Lockstep::default(),
+            path: None,
             side_effort: 200_000,
             room: room.clone(),
             run: 0,
@@ -483,6 +491,9 @@ impl Domain for Unbounded {
 
     term_logic!();
 
+    fn decide(&mut self, condition: &Term) -> Term {
+        self.decided(*condition)
+    }
     fn arith(&mut self, op: ArithOp, a: &Term, b: &Term) -> Term {
         let literal = |term: &Term| matches!(self.terms.node(*term), Node::Word(_));
         let plain = match op {

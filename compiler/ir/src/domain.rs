@@ -41,6 +41,11 @@ pub trait Domain: Sized {
     fn bool(&mut self, value: bool) -> Self::Bool;
     /// Whether the condition is known to be constant. The machine skips what is known to be dead.
     fn known(&self, condition: &Self::Bool) -> Option<bool>;
+    /// A condition on which an effect depends, at a statement. A domain that follows one path at a time
+    /// answers it.
+    fn decide(&mut self, condition: &Self::Bool) -> Self::Bool {
+        condition.clone()
+    }
     /// Negation.
     fn not(&mut self, a: &Self::Bool) -> Self::Bool;
     /// Conjunction.

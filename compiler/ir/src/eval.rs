@@ -145,6 +145,7 @@ impl<'p, D: Domain> Machine<'p, D> {
                 otherwise,
             } => {
                 let holds = self.truth(d, *cond, live);
+                let holds = d.decide(&holds);
                 let yes = d.and(live, &holds);
                 let fails = d.not(&holds);
                 let no = d.and(live, &fails);
@@ -183,14 +184,14 @@ impl<'p, D: Domain> Machine<'p, D> {
             StmtKind::Push { target, packet } => {
                 let target = self.elem(d, *target, live);
                 self.record(d, live, || receiver(at, Role::Target, &target));
-                let present = d.not(&target.null);
+                let present = given(d, &target);
                 let live = d.and(live, &present);
                 if d.known(&live) == Some(false) {
                     return;
                 }
                 let packet = self.packet_operand(d, at, *packet, &live);
                 self.record(d, &live, || receiver(at, Role::Packet, &packet));
-                let present = d.not(&packet.null);
+                let present = given(d, &packet);
                 let acts = d.and(&live, &present);
                 let (subflow, packet) = (target.value, packet.value);
                 self.record(d, &acts, || EventKind::Push {
@@ -202,7 +203,7 @@ impl<'p, D: Domain> Machine<'p, D> {
             StmtKind::Drop { packet } => {
                 let packet = self.packet_operand(d, at, *packet, live);
                 self.record(d, live, || receiver(at, Role::Packet, &packet));
-                let present = d.not(&packet.null);
+                let present = given(d, &packet);
                 let acts = d.and(live, &present);
                 self.record(d, &acts, || EventKind::Drop {
                     at,
@@ -237,7 +238,7 @@ impl<'p, D: Domain> Machine<'p, D> {
             at,
             null: value.null.clone(),
         });
-        let present = d.not(&value.null);
+        let present = given(d, &value);
         let acts = d.and(live, &present);
         let cell = reg.index();
         self.record(d, &acts, || EventKind::Set {
@@ -251,7 +252,7 @@ impl<'p, D: Domain> Machine<'p, D> {
     fn set_user(&mut self, d: &mut D, at: StmtId, target: ExprId, value: ExprId, live: &D::Bool) {
         let target = self.elem(d, target, live);
         self.record(d, live, || receiver(at, Role::Target, &target));
-        let present = d.not(&target.null);
+        let present = given(d, &target);
         let live = d.and(live, &present);
         if d.known(&live) == Some(false) {
             return;
@@ -261,7 +262,7 @@ impl<'p, D: Domain> Machine<'p, D> {
             at,
             null: value.null.clone(),
         });
-        let present = d.not(&value.null);
+        let present = given(d, &value);
         let acts = d.and(&live, &present);
         self.record(d, &acts, || EventKind::SetUser {
             at,
@@ -301,7 +302,7 @@ impl<'p, D: Domain> Machine<'p, D> {
         };
         let candidates = d.still_in(&members, self.state.queue(queue));
         let first = d.end(&candidates, false);
-        let present = d.not(&first.null);
+        let present = given(d, &first);
         let acts = d.and(live, &present);
         let packet = first.value.clone();
         self.record(d, &acts, || EventKind::Pop { at, queue, packet });
@@ -663,7 +664,7 @@ impl<'p, D: Domain> Machine<'p, D> {
     /// The truth of a condition: NULL counts as FALSE.
     pub fn truth(&mut self, d: &mut D, id: ExprId, guard: &D::Bool) -> D::Bool {
         let value = self.bool(d, id, guard);
-        let present = d.not(&value.null);
+        let present = given(d, &value);
         d.and(&present, &value.value)
     }
 
@@ -694,6 +695,12 @@ impl<'p, D: Domain> Machine<'p, D> {
             _ => unreachable!("a well-formed program has a list here"),
         }
     }
+}
+
+/// Whether a value on which an effect depends is not NULL.
+fn given<D: Domain, T>(d: &mut D, value: &Nullable<D, T>) -> D::Bool {
+    let present = d.not(&value.null);
+    d.decide(&present)
 }
 
 fn receiver<D: Domain>(at: StmtId, role: Role, elem: &Nullable<D, D::Elem>) -> EventKind<D> {

@@ -7,6 +7,7 @@
 //!
 //! What the formulas mean for a scheduler is left to the encoder.
 
+mod assume;
 mod names;
 mod sets;
 mod substitute;

@@ -1,0 +1,139 @@
+//! Two programs compared path by path.
+//!
+//! An unbounded run can be made along one path: whoever asks on which way an IF goes, or whether
+//! something is NULL on which an effect depends, gets an answer, which is noted down. Both programs are
+//! run with the same answers, all of them are tried, and what is left to prove on each path is
+//! mostly trivial. Every state belongs to one path, as answers are about conditions without variables.
+//!
+//! On a path the programs are specialised: what an axiom says of a loop holds of the loop in which
+//! these conditions have these values, which exists in every state.
+
+use progmp_ir::Program;
+
+use crate::engine::{Options, Side};
+use crate::equivalence::differences;
+use crate::smt::{Answer, Node, Term};
+use crate::unbounded::Unbounded;
+
+/// Answers to conditions, in the order in which they were asked.
+#[derive(Debug, Default)]
+pub(crate) struct Path {
+    answers: Vec<(Term, bool)>,
+    /// How many of them this run has come by.
+    next: usize,
+    /// There were too many questions.
+    lost: bool,
+}
+
+/// Paths that are tried at most.
+const PATHS: usize = 400;
+/// Questions on one path.
+const ANSWERS: usize = 64;
+
+impl Path {
+    /// The next path: the last answer that was TRUE becomes FALSE. `false` if there is none.
+    fn turn(&mut self) -> bool {
+        while let Some((condition, answer)) = self.answers.pop() {
+            if answer {
+                self.answers.push((condition, false));
+                self.next = 0;
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Unbounded {
+    /// A condition, with what the path decides; what nobody asked yet is TRUE at first.
+    pub(crate) fn decided(&mut self, condition: Term) -> Term {
+        if self.path.as_ref().is_none_or(|path| path.lost) {
+            return condition;
+        }
+        let mut rest = self.under_path(condition);
+        while let Some(open) = self.terms.condition(rest) {
+            let path = self.path.as_mut().expect("a path is followed");
+            if path.next == ANSWERS {
+                path.lost = true;
+                return rest;
+            }
+            if path.next == path.answers.len() {
+                path.answers.push((open, true));
+            }
+            let (asked, answer) = path.answers[path.next];
+            if self.terms.exhausted() {
+                // Terms mean nothing any more, and nothing is proved.
+                return rest;
+            }
+            path.next += 1;
+            assert_eq!(asked, open, "runs with equal answers ask equal questions");
+            rest = self.terms.assume(rest, open, answer);
+        }
+        rest
+    }
+
+    /// A formula with what was decided so far.
+    fn under_path(&mut self, formula: Term) -> Term {
+        let answers: Vec<(Term, bool)> = match &self.path {
+            Some(path) => path.answers[..path.next].to_vec(),
+            None => Vec::new(),
+        };
+        let mut rest = formula;
+        for (condition, answer) in answers {
+            rest = self.terms.assume(rest, condition, answer);
+        }
+        rest
+    }
+}
+
+/// Whether both do the same on every path.
+pub(crate) fn agree_on_all_paths(
+    side: &mut Side<Unbounded>,
+    a: &Program,
+    b: &Program,
+    options: &Options,
+) -> bool {
+    side.domain.path = Some(Path::default());
+    let run = side.domain.run;
+    for _ in 0..PATHS {
+        let domain = &mut side.domain;
+        domain.run = run;
+        domain.loops.clear();
+        domain.lockstep.begin();
+        let Some(mut cases) = differences(domain, a, b) else {
+            return false;
+        };
+        cases.extend(domain.lockstep.take());
+        if domain.path.as_ref().is_none_or(|path| path.lost) {
+            return false;
+        }
+        if !cases.into_iter().all(|case| never(side, case, options)) {
+            return false;
+        }
+        let path = side.domain.path.as_mut().expect("a path is followed");
+        if !path.turn() {
+            return !side.domain.terms.exhausted();
+        }
+    }
+    false
+}
+
+/// Whether a case cannot be on this path.
+fn never(side: &mut Side<Unbounded>, case: Term, options: &Options) -> bool {
+    let domain = &mut side.domain;
+    let rest = domain.under_path(case);
+    if domain.terms.node(rest) == Node::Bool(false) {
+        return true;
+    }
+    let answers = &domain.path.as_ref().expect("a path is followed").answers;
+    let mut parts = vec![rest];
+    for (condition, answer) in answers.clone() {
+        parts.push(if answer {
+            condition
+        } else {
+            domain.terms.not(condition)
+        });
+    }
+    let whole = domain.terms.and(&parts);
+    side.check_lean(whole, options.rlimit) == Answer::Unsat
+}
