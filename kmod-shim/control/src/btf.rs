@@ -4,8 +4,6 @@
 //! continue those of the kernel. Out: types by name, structures with their members. Nothing in the
 //! bytes is trusted to be well-formed.
 
-use std::collections::BTreeMap;
-
 use crate::error::Error;
 
 /// Kinds that are asked for.
@@ -18,6 +16,8 @@ const FUNC: u32 = 12;
 #[derive(Clone, Copy, Debug)]
 struct Type {
     at: usize,
+    /// Where its name stands.
+    name: u32,
     info: u32,
     /// Bytes, or the number of the type that it leads to.
     size: u32,
@@ -67,8 +67,6 @@ pub struct Btf<'a> {
     first: u32,
     first_string: u32,
     types: Vec<Type>,
-    /// Structures and functions by kind and name: the first of each.
-    names: BTreeMap<(u32, &'a [u8]), u32>,
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u32> {
@@ -104,7 +102,6 @@ impl<'a> Btf<'a> {
             first: base.map_or(1, Btf::end),
             first_string: base.map_or(0, Btf::string_end),
             types: Vec::new(),
-            names: BTreeMap::new(),
         };
         btf.scan()?;
         Ok(btf)
@@ -125,8 +122,12 @@ impl<'a> Btf<'a> {
             let read = |offset: usize| {
                 word(self.bytes, at + offset).ok_or_else(|| broken("a type ends too early"))
             };
-            let (name, info, size) = (read(0)?, read(4)?, read(8)?);
-            let found = Type { at, info, size };
+            let found = Type {
+                at,
+                name: read(0)?,
+                info: read(4)?,
+                size: read(8)?,
+            };
             // Bytes behind the three words that all types have.
             let behind = match found.kind() {
                 // INT, VAR, DECL_TAG
@@ -140,14 +141,7 @@ impl<'a> Btf<'a> {
                 6 | 13 => 8 * found.count(),
                 other => return Err(broken(&format!("there is no kind {other}"))),
             };
-            let id = self.end();
             self.types.push(found);
-            if matches!(found.kind(), STRUCT | FUNC)
-                && let Some(name) = self.string(name)
-                && !name.is_empty()
-            {
-                self.names.entry((found.kind(), name)).or_insert(id);
-            }
             at += 12 + behind;
         }
         Ok(())
@@ -175,9 +169,26 @@ impl<'a> Btf<'a> {
         }
     }
 
+    /// Whether a type has this name, which is not empty.
+    fn is_called(&self, found: &Type, name: &[u8]) -> bool {
+        let Some(own) = found.name.checked_sub(self.first_string) else {
+            return self.string(found.name) == Some(name);
+        };
+        let text = self.strings.get(own as usize..).unwrap_or_default();
+        !name.is_empty() && text.starts_with(name) && text.get(name.len()) == Some(&0)
+    }
+
+    /// The first of this kind and name.
     fn find(&self, kind: u32, name: &str) -> Option<u32> {
-        let own = self.names.get(&(kind, name.as_bytes())).copied();
-        own.or_else(|| self.base.and_then(|base| base.find(kind, name)))
+        // A few names of many thousands are asked for: no index is worth its making.
+        let own = self.types.iter().zip(self.first..);
+        let mut own = own.filter(|(found, _)| found.kind() == kind);
+        let found = own.find(|(found, _)| self.is_called(found, name.as_bytes()));
+        match (found, self.base) {
+            (Some((_, id)), _) => Some(id),
+            (None, Some(base)) => base.find(kind, name),
+            (None, None) => None,
+        }
     }
 
     /// The number of a function.

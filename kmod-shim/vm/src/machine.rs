@@ -14,6 +14,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) kernel: &'a Path,
     pub(crate) image: &'a Path,
     pub(crate) suite: &'a str,
+    /// The one test of it that is wanted, if not all are.
+    pub(crate) only: Option<&'a str>,
     /// How long all tests together may take.
     pub(crate) seconds: u64,
     /// Where the kernel's console goes.
@@ -59,6 +61,9 @@ impl Drop for Machine {
 fn attempt(boot: &Boot<'_>, tally: &mut Tally) -> Result<bool, String> {
     let mut command = Command::new("qemu-system-x86_64");
     let mut append = format!("console=ttyS0 panic=-1 quiet progmp.suites={}", boot.suite);
+    if let Some(test) = boot.only {
+        append += &format!(" progmp.only={test}");
+    }
     command.args(["-m", "1024"]);
     if let Some(seed) = boot.seed {
         // One guest nanosecond is one instruction, and idle time is skipped. Without `erms` off, each

@@ -35,7 +35,7 @@ const SPEED: (&str, u64) = ("speed", 600);
 const SEEDS: std::ops::RangeInclusive<u32> = 1..=5;
 
 const HELP: &str = "\
-usage: cargo vm [--kernel SERIES] [--without-module] [SUITE...]
+usage: cargo vm [--kernel SERIES] [--without-module] [SUITE[::TEST]...]
 
 Runs suites in a virtual machine with a stock kernel; all of them if none is named.
   --kernel SERIES   the series of kernels to take the newest of (6.12)
@@ -43,11 +43,18 @@ Runs suites in a virtual machine with a stock kernel; all of them if none is nam
   --speed           instead, count the instructions of bulk transfers, in five boots
   --list            name the suites";
 
+/// A suite, how long it may take, and the one test of it that is wanted.
+struct Wanted {
+    suite: &'static str,
+    seconds: u64,
+    only: Option<String>,
+}
+
 /// What the command line asks for.
 struct Asked {
     series: String,
     with_module: bool,
-    suites: Vec<(&'static str, u64)>,
+    suites: Vec<Wanted>,
     speed: bool,
 }
 
@@ -75,14 +82,29 @@ fn asked() -> Result<Option<Asked>, String> {
             "--without-module" => asked.with_module = false,
             "--kernel" => asked.series = arguments.next().ok_or("--kernel wants a series")?,
             name => {
+                let (name, only) = name
+                    .split_once("::")
+                    .map_or((name, None), |(suite, test)| (suite, Some(test.to_owned())));
                 let found = SUITES.iter().find(|(suite, _)| *suite == name);
-                let found = found.ok_or_else(|| format!("there is no suite {name}\n{HELP}"))?;
-                asked.suites.push(*found);
+                let &(suite, seconds) =
+                    found.ok_or_else(|| format!("there is no suite {name}\n{HELP}"))?;
+                asked.suites.push(Wanted {
+                    suite,
+                    seconds,
+                    only,
+                });
             }
         }
     }
     if asked.suites.is_empty() && !asked.speed {
-        asked.suites = SUITES.to_vec();
+        asked.suites = SUITES
+            .iter()
+            .map(|&(suite, seconds)| Wanted {
+                suite,
+                seconds,
+                only: None,
+            })
+            .collect();
     }
     Ok(Some(asked))
 }
@@ -143,13 +165,14 @@ fn run(asked: &Asked) -> Result<Tally, String> {
     }
     let image = tree::image(&work, &kernel, &contents)?;
     let mut tally = Tally::default();
-    for &(suite, seconds) in &asked.suites {
+    for wanted in &asked.suites {
         let boot = Boot {
             kernel: &kernel.image,
             image: &image,
-            suite,
-            seconds,
-            console: work.join(format!("{suite}.console")),
+            suite: wanted.suite,
+            only: wanted.only.as_deref(),
+            seconds: wanted.seconds,
+            console: work.join(format!("{}.console", wanted.suite)),
             seed: None,
         };
         machine::run(&boot, &mut tally)?;
@@ -160,6 +183,7 @@ fn run(asked: &Asked) -> Result<Tally, String> {
                 kernel: &kernel.image,
                 image: &image,
                 suite: SPEED.0,
+                only: None,
                 seconds: SPEED.1,
                 console: work.join(format!("speed-{seed}.console")),
                 seed: Some(seed),

@@ -27,12 +27,18 @@ pub(crate) fn run() -> ! {
     // The harness knows now that the boot came up.
     say(&mut report, "up");
     let wanted = wanted_suites();
+    let only = argument("progmp.only");
+    let mut ran = 0;
     let mut dmesg = Dmesg::open();
     for suite in suites::ALL {
         if !wanted.iter().any(|name| name == suite.name) {
             continue;
         }
         for test in suite.tests {
+            if only.as_ref().is_some_and(|only| only != test.name) {
+                continue;
+            }
+            ran += 1;
             let name = format!("{}::{}", suite.name, test.name);
             say(&mut report, &format!("start {name}"));
             let started = Instant::now();
@@ -51,6 +57,13 @@ pub(crate) fn run() -> ! {
             };
             say(&mut report, &line);
         }
+    }
+    if ran == 0 {
+        let name = only.unwrap_or_default();
+        say(
+            &mut report,
+            &format!("failed {name} 0 there is no such test"),
+        );
     }
     say(&mut report, "done");
     off();

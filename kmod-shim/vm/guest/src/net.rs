@@ -22,6 +22,8 @@ pub(crate) struct Link {
     pub(crate) jitter_ms: u32,
     /// Mbit/s; 0: no limit and no queueing discipline at all.
     pub(crate) mbit: u32,
+    /// Packets that wait at most for the link; what comes beyond them is lost.
+    pub(crate) queue: u32,
     /// Loss from client to server, per mille.
     pub(crate) loss_per_mille: u32,
     /// Whether the client's subflow over it is a backup.
@@ -35,8 +37,18 @@ impl Link {
             delay_ms,
             jitter_ms: 0,
             mbit: 100,
+            queue: 10_000,
             loss_per_mille: 0,
             backup: false,
+        }
+    }
+
+    /// A link that one flow fills, so that others are needed: 40 Mbit/s, and a queue of 30 packets.
+    pub(crate) const fn narrow(delay_ms: u32) -> Self {
+        Self {
+            mbit: 40,
+            queue: 30,
+            ..Self::with_delay(delay_ms)
         }
     }
 
@@ -45,7 +57,7 @@ impl Link {
         if self.jitter_ms > 0 {
             let _ = write!(text, " {}ms", self.jitter_ms);
         }
-        let _ = write!(text, " rate {}mbit limit 10000", self.mbit);
+        let _ = write!(text, " rate {}mbit limit {}", self.mbit, self.queue);
         text
     }
 }
