@@ -142,7 +142,8 @@ int sample_subflows(struct conn *conn, struct room *room)
 		return err;
 	for (i = 0; i < conn->subs; i++)
 		mss = min(mss, READ_ONCE(tcp_sk(conn->sub[i].ssk)->mss_cache));
-	conn->mss = conn->subs ? max_t(int, mss - DSS_BYTES, 1) : TCP_MSS_DEFAULT;
+	/* a subflow whose link died shrinks to segments of a few bytes: others need not follow it */
+	conn->mss = max(mss, TCP_MSS_DEFAULT) - DSS_BYTES;
 	err = packets_sync(conn);
 	if (err)
 		return err;

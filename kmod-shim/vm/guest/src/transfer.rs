@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) pause_ms: u64,
     /// Size of the receive buffers; 0: as the kernel likes.
     pub(crate) receive: usize,
+    /// Size of the send buffers; 0: as the kernel likes.
+    pub(crate) buffer: usize,
     /// Subflows beside the first to wait for.
     pub(crate) joins: usize,
     /// How long nothing may arrive.
@@ -47,6 +49,7 @@ impl Plan {
             write: 65_536,
             pause_ms: 0,
             receive: 0,
+            buffer: 0,
             joins: 1,
             patience: Duration::from_secs(90),
         }
@@ -152,10 +155,13 @@ pub(crate) fn connect_with(
     let port = PORT.fetch_add(1, Ordering::Relaxed);
     let (ready, listening) = mpsc::channel();
     let buffer = |socket: &OwnedFd| {
-        if plan.receive == 0 {
-            return Ok(());
+        if plan.receive > 0 {
+            net::sockopt::set_socket_recv_buffer_size(socket, plan.receive).tried("SO_RCVBUF")?;
         }
-        net::sockopt::set_socket_recv_buffer_size(socket, plan.receive).tried("SO_RCVBUF")
+        if plan.buffer > 0 {
+            net::sockopt::set_socket_send_buffer_size(socket, plan.buffer).tried("SO_SNDBUF")?;
+        }
+        Ok::<(), String>(())
     };
     thread::scope(|scope| {
         let prepare = &prepare;

@@ -3,7 +3,6 @@
 //! Nothing in an object is believed: its source is verified again, compiled again, and the object
 //! must be what comes out, byte for byte. Only then does the kernel get it.
 
-use progmp_codegen_ebpf::compile as lower;
 use progmp_codegen_ebpf::note::{Note, Proof, needs};
 use progmp_codegen_ebpf::object::{self, Source};
 use progmp_control::{Error, Scheduler, pinned, source_hash, uapi};
@@ -15,9 +14,14 @@ use crate::exit::Exit;
 use crate::files;
 use crate::pipeline::{self, Loaded, Settings};
 use crate::report::FileVerdict;
+use crate::rewrite::lowered;
 
 /// What to load, and how.
 #[derive(Debug, clap::Args)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "switches of a command line are independent"
+)]
 pub struct Args {
     /// A scheduler, or an object that `progmp compile` made of one; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -28,6 +32,9 @@ pub struct Args {
     /// Load it although it is not proved; the kernel's log will tell
     #[arg(long)]
     unproved: bool,
+    /// Compile a scheduler as it is, without rewriting; an object tells by itself
+    #[arg(long)]
+    no_rewrite: bool,
     /// Put it in the place of the scheduler of this name, under traffic
     #[arg(long)]
     replace: bool,
@@ -146,8 +153,12 @@ fn prepared(args: &Args) -> Result<Ready, Exit> {
     }
     if !bytes.starts_with(b"\x7fELF") {
         let loaded = pipeline::load_text(&name, &bytes, &[]);
-        let proof = (!args.unproved).then_some(());
-        return made(&name, loaded, proof, Form::MayGoto).map(|(ready, _)| ready);
+        let how = How {
+            prove: !args.unproved,
+            form: Form::MayGoto,
+            rewriting: !args.no_rewrite,
+        };
+        return made(&name, loaded, how).map(|(ready, _)| ready);
     }
     let found = ebpf::read(&bytes).map_err(|why| failed(&format!("{name}: bad-object: {why}")))?;
     from_object(&name, &bytes, &found, args.unproved)
@@ -171,8 +182,19 @@ fn from_object(name: &str, bytes: &[u8], found: &Object, unproved: bool) -> Resu
     };
     let file = source_name(found);
     let loaded = pipeline::load_text(&file, found.source.as_bytes(), &[]);
-    let proof = (said("proof") != "none").then_some(());
-    let (ready, made) = made(&file, loaded, proof, form)?;
+    let rewriting = match said("rewriting") {
+        "on" => true,
+        "off" => false,
+        other => {
+            return Err(failed(&format!("{name}: bad-object: rewriting: {other}")));
+        }
+    };
+    let how = How {
+        prove: said("proof") != "none",
+        form,
+        rewriting,
+    };
+    let (ready, made) = made(&file, loaded, how)?;
     if made != bytes {
         return Err(failed(&format!(
             "{name}: not-reproduced: the object is not what this compiler makes of its source \
@@ -201,15 +223,26 @@ fn source_name(found: &Object) -> String {
     name.unwrap_or_default()
 }
 
-/// Verifies (with `proof`) and compiles; gives the object's bytes too.
-fn made(
-    name: &str,
-    loaded: Loaded,
-    proof: Option<()>,
+/// How an object is made.
+struct How {
+    prove: bool,
     form: Form,
-) -> Result<(Ready, Vec<u8>), Exit> {
-    let (program, source, proof) = if proof.is_some() {
-        let checked = pipeline::check_loaded(loaded, &Settings::default(), &mut |_| ());
+    rewriting: bool,
+}
+
+/// Verifies, if that is wanted, and compiles; gives the object's bytes too.
+fn made(name: &str, loaded: Loaded, how: How) -> Result<(Ready, Vec<u8>), Exit> {
+    let How {
+        prove,
+        form,
+        rewriting,
+    } = how;
+    let (program, source, proof) = if prove {
+        let settings = Settings {
+            no_rewrite: !rewriting,
+            ..Settings::default()
+        };
+        let checked = pipeline::check_loaded(loaded, &settings, &mut |_| ());
         if checked.verdict != FileVerdict::Accepted {
             return Err(compile::refused(&checked));
         }
@@ -221,9 +254,12 @@ fn made(
         let program = loaded.program.ok_or(Exit::BadInput)?;
         (program, loaded.source.text, Proof::Unproved)
     };
-    let code = lower(&program, &form.options());
-    let code = code.map_err(|error| failed(&format!("{name}: {error}")))?;
-    let mut note = compile::note(name, &program, &code, form, proof);
+    let lowered = lowered(&program, &form.options(), rewriting);
+    let code = match &lowered.code {
+        Ok(code) => code,
+        Err(error) => return Err(failed(&format!("{name}: {error}"))),
+    };
+    let mut note = compile::note(name, &lowered, code, form, proof);
     let text = Source {
         file: name,
         text: &source,
@@ -232,7 +268,7 @@ fn made(
     let read = ebpf::read(&bytes);
     let read = read.unwrap_or_else(|error| panic!("our own object is refused: {error}"));
     let shim = read.programs.into_iter().find(|p| p.section == SHIM);
-    note.needs = needs(&program);
+    note.needs = needs(&lowered.program);
     let ready = Ready {
         note,
         source,

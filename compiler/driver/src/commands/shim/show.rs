@@ -54,7 +54,13 @@ pub(super) fn status(args: &Args) -> Result<Exit, Error> {
     let mut out = String::new();
     if let Some(socket) = args.socket {
         let opened = socket.open()?;
-        let found = device.connection(opened.number())?;
+        let found = match device.connection(opened.number()) {
+            Err(Error::NotServed(_)) => {
+                let text = "the kernel's own scheduler; none of the shim was chosen\n";
+                return Ok(printed(text, Exit::Accepted));
+            }
+            found => found?,
+        };
         let fallback = FALLBACKS
             .get(found.fallback as usize)
             .unwrap_or(&"unknown reason");

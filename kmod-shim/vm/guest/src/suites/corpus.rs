@@ -153,10 +153,19 @@ fn anything(counted: &Counted) -> Result<(), String> {
     at_both_ends(counted, "something is pushed", |of| of.counters.pushes > 0)
 }
 
+/// How much goes where is a matter of the RTTs that are measured. That of a subflow with little to
+/// do contains delayed acknowledgements, so one end may shun the faster link for long.
 fn uses_both(counted: &Counted) -> Result<(), String> {
     at_both_ends(counted, "both subflows carry data", |of| {
-        bytes(of, 1) > BYTES / 20 && bytes(of, 2) > BYTES / 20
-    })
+        bytes(of, 1) > 20_000 && bytes(of, 2) > 20_000
+    })?;
+    for place in [1, 2] {
+        let sent = bytes(&counted.client, place) + bytes(&counted.server, place);
+        if sent < BYTES / 10 {
+            return Err(format!("subflow {place} carries only {sent} bytes"));
+        }
+    }
+    Ok(())
 }
 
 fn prefers_the_first(counted: &Counted) -> Result<(), String> {

@@ -81,30 +81,20 @@ fn whole_corpus() -> Verdict {
 fn one(name: &str) -> Verdict {
     let program = Object::read(name)?.program()?;
     let served = Served::by(name)?;
-    let mut lossy = Link::with_delay(5);
-    lossy.loss_per_mille = 5;
     let mut tally = Tally::default();
     for round in 0..12_u64 {
         if tally.replayed >= WANTED {
             break;
         }
-        // Half of the rounds lose packets, so that RQ is not always empty.
-        let links = [
-            if round % 2 == 0 {
-                Link::with_delay(5)
-            } else {
-                lossy
-            },
-            Link::with_delay(20),
-        ];
+        let (links, plan, most) = surroundings(round);
+        let most = most.min(WANTED - tally.replayed);
         let net = Net::new(&links)?;
-        let plan = Plan::both(3_000_000);
         let pair = served.connect(&plan)?;
         let registers: Vec<(u32, u64)> = (1..=2).map(|register| (register, round)).collect();
         served.registers(&pair, &registers)?;
         let done = AtomicBool::new(false);
         let replayed = thread::scope(|scope| {
-            let reader = scope.spawn(|| replay(&program, &done, WANTED));
+            let reader = scope.spawn(|| replay(&program, &done, most));
             let moved = served.transfer(&net, &plan, &pair, |_| Ok(()));
             done.store(true, Ordering::Relaxed);
             let replayed = reader.join().map_err(|_| "the reader panicked")?;
@@ -126,6 +116,26 @@ fn one(name: &str) -> Verdict {
     Ok(format!(
         "{replayed} replayed, {acting} of them with actions, 0 differences, {lost} not traced"
     ))
+}
+
+/// Links, transfer, and how many executions of it to replay.
+fn surroundings(round: u64) -> ([Link; 2], Plan, u64) {
+    let slow = Link::with_delay(20);
+    let plan = Plan::both(3_000_000);
+    match round {
+        // Long queues, and nothing is lost; a state of 500 packets takes long to replay.
+        0 => ([Link::with_delay(5), slow], plan, WANTED / 5),
+        // Short queues; links that drop what does not fit, and then some more, so that RQ fills.
+        _ => {
+            let mut lossy = Link::narrow(5);
+            lossy.loss_per_mille = if round % 2 == 0 { 5 } else { 0 };
+            let plan = Plan {
+                buffer: 48 << 10,
+                ..plan
+            };
+            ([lossy, Link::narrow(20)], plan, WANTED)
+        }
+    }
 }
 
 /// Replays what is traced until the transfer is done and nothing is left.
