@@ -80,6 +80,7 @@ fn asked(source: &str, loops: Loops) -> Option<Verdict> {
         name: "acceptance".to_owned(),
         proof: Proof::Unproved,
         loops: "",
+        rewriting: false,
         packets: 0,
         needs: Vec::new(),
         bounds: Vec::new(),

@@ -18,6 +18,8 @@ pub struct Note {
     pub proof: Proof,
     /// `may-goto` or `bounded`.
     pub loops: &'static str,
+    /// Whether the compiler was to rewrite the source.
+    pub rewriting: bool,
     /// Most packets that a host may show of each queue.
     pub packets: usize,
     /// Names of what it reads and writes; see [`needs`].
@@ -70,6 +72,7 @@ impl Note {
             Proof::Unproved => line("proof", &"none"),
         }
         line("loops", &self.loops);
+        line("rewriting", &if self.rewriting { "on" } else { "off" });
         line("packets", &self.packets);
         line("needs", &self.needs.join(" "));
         for (name, formula) in &self.bounds {
@@ -152,6 +155,7 @@ mod tests {
                 packets: 16,
             },
             loops: "may-goto",
+            rewriting: false,
             packets: 256,
             needs: vec!["Q".to_owned(), "subflow.RTT".to_owned()],
             bounds: vec![("steps", "12·s + 40".to_owned())],
@@ -160,7 +164,7 @@ mod tests {
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!(
             "abi: 1\ncompiler: progmp {version}\nscheduler: minrtt\n\
-             proof: 8 subflows, 16 packets\nloops: may-goto\npackets: 256\n\
+             proof: 8 subflows, 16 packets\nloops: may-goto\nrewriting: off\npackets: 256\n\
              needs: Q subflow.RTT\nsteps: 12·s + 40\nstack: 24\n"
         );
         assert_eq!(note.text(), expected);

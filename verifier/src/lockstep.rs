@@ -19,9 +19,21 @@ use crate::unbounded::{Set, Unbounded};
 #[derive(Default)]
 pub(crate) struct Lockstep {
     stage: Stage,
-    loops: Vec<Option<(Rc<Unrolled>, Rc<Body>)>>,
+    loops: Vec<Option<Pair>>,
     reached: usize,
     cases: Vec<Term>,
+    known: Vec<Known>,
+}
+
+type Pair = (Rc<Unrolled>, Rc<Body>);
+
+/// A loop of the first program that was summarised on another path, which is the same up to its end: it
+/// must be the same summary, so that what is asked later is the same, too.
+struct Known {
+    place: usize,
+    answers: Vec<(Term, bool)>,
+    /// It, and the loops inside it.
+    loops: Vec<Option<Pair>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,10 +48,10 @@ enum Stage {
 impl Lockstep {
     /// The first program is run next.
     pub(crate) fn begin(&mut self) {
-        *self = Self {
-            stage: Stage::Leads,
-            ..Self::default()
-        };
+        self.stage = Stage::Leads;
+        self.loops.clear();
+        self.reached = 0;
+        self.cases.clear();
     }
 
     /// The second program is run next.
@@ -49,29 +61,13 @@ impl Lockstep {
         }
     }
 
-    /// The place of a loop of the first program, if it is that one's turn.
-    pub(crate) fn leads(&mut self) -> Option<usize> {
-        (self.stage == Stage::Leads).then(|| {
-            self.loops.push(None);
-            self.loops.len() - 1
-        })
-    }
-
-    /// What came of a loop of the first program.
-    pub(crate) fn made(&mut self, place: usize, made: Unrolled, body: Body) {
-        self.loops[place] = Some((Rc::new(made), Rc::new(body)));
-    }
-
     /// What must be impossible, if the second program did keep up.
     pub(crate) fn take(&mut self) -> Vec<Term> {
         self.stage = Stage::Off;
         std::mem::take(&mut self.cases)
     }
 
-    fn partner(&mut self) -> Option<(Rc<Unrolled>, Rc<Body>)> {
-        if self.stage != Stage::Follows {
-            return None;
-        }
+    fn partner(&mut self) -> Option<Pair> {
         let place = self.reached;
         self.reached += 1;
         self.loops.get(place)?.clone()
@@ -79,7 +75,46 @@ impl Lockstep {
 }
 
 impl Unbounded {
-    /// Takes over the summary of the first program's loop; `false` if it cannot be this one's.
+    /// Summarises a loop of the first program, if it is that one's turn.
+    pub(crate) fn lead(
+        &mut self,
+        machine: &mut Machine<'_, Self>,
+        each: &Loop<'_>,
+        body: &Body,
+        list: &Rc<Set>,
+        guard: Term,
+    ) -> bool {
+        if self.lockstep.stage != Stage::Leads {
+            return false;
+        }
+        let place = self.lockstep.loops.len();
+        let path = self.path.as_mut().expect("a path is followed");
+        let known = self.lockstep.known.iter();
+        let known = known
+            .filter(|known| known.place == place)
+            .find(|known| path.came_by(&known.answers));
+        if let Some(known) = known {
+            path.pass(known.answers.len());
+            self.lockstep.loops.extend(known.loops.iter().cloned());
+            let (made, first) = known.loops[0].clone().expect("it was summarised");
+            machine.log.extend_from_slice(&made.events);
+            first.adopt(&mut machine.state, &made.after);
+            return true;
+        }
+        self.lockstep.loops.push(None);
+        let made = self.unroll_once(machine, each, body, list, guard);
+        self.lockstep.loops[place] = Some((Rc::new(made), Rc::new(body.clone())));
+        let path = self.path.as_ref().expect("a path is followed");
+        self.lockstep.known.push(Known {
+            place,
+            answers: path.so_far().to_vec(),
+            loops: self.lockstep.loops[place..].to_vec(),
+        });
+        true
+    }
+
+    /// Takes over the summary of the first program's loop; `false` if it cannot be this one's, and then
+    /// nothing is shown.
     pub(crate) fn follow(
         &mut self,
         machine: &mut Machine<'_, Self>,
@@ -88,13 +123,17 @@ impl Unbounded {
         list: &Rc<Set>,
         guard: Term,
     ) -> bool {
-        let Some((made, first)) = self.lockstep.partner() else {
-            return false;
-        };
-        let outer: Vec<Term> = machine.scope().iter().map(|bound| bound.elem).collect();
-        if made.kind != each.kind || made.outer != outer || !first.covers(body) {
+        if self.lockstep.stage != Stage::Follows {
             return false;
         }
+        let outer: Vec<Term> = machine.scope().iter().map(|bound| bound.elem).collect();
+        let partner = self.lockstep.partner().filter(|(made, first)| {
+            made.kind == each.kind && made.outer == outer && first.covers(body)
+        });
+        let Some((made, first)) = partner else {
+            self.path.as_mut().expect("a path is followed").lose();
+            return false;
+        };
         let entered = machine.state.clone();
         let mut cases = vec![self.terms.xor(guard, made.guard)];
         let mut unlike = vec![self.terms.xor(list.formula, made.list.formula)];

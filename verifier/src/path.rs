@@ -31,6 +31,26 @@ const PATHS: usize = 400;
 const ANSWERS: usize = 64;
 
 impl Path {
+    /// What was asked in this run.
+    pub(crate) fn so_far(&self) -> &[(Term, bool)] {
+        &self.answers[..self.next]
+    }
+
+    /// Whether this run has given these answers, or will give them next.
+    pub(crate) fn came_by(&self, answers: &[(Term, bool)]) -> bool {
+        self.next <= answers.len() && self.answers.starts_with(answers)
+    }
+
+    /// So many questions were asked, all in all.
+    pub(crate) const fn pass(&mut self, questions: usize) {
+        self.next = questions;
+    }
+
+    /// This path shows nothing.
+    pub(crate) const fn lose(&mut self) {
+        self.lost = true;
+    }
+
     /// The next path: the last answer that was TRUE becomes FALSE. `false` if there is none.
     fn turn(&mut self) -> bool {
         while let Some((condition, answer)) = self.answers.pop() {
@@ -75,7 +95,7 @@ impl Unbounded {
     /// A formula with what was decided so far.
     fn under_path(&mut self, formula: Term) -> Term {
         let answers: Vec<(Term, bool)> = match &self.path {
-            Some(path) => path.answers[..path.next].to_vec(),
+            Some(path) => path.so_far().to_vec(),
             None => Vec::new(),
         };
         let mut rest = formula;

@@ -83,6 +83,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn empty_lists_of_both_kinds_are_told_apart() {
+        let text = "SUBFLOWS.FILTER(s => FALSE).GET(R1).PUSH(Q.FILTER(p => FALSE).GET(R1)); SET(R2, Q.FILTER(p => FALSE).SUM(p => p.LENGTH) + SUBFLOWS.FILTER(s => FALSE).SUM(s => s.RTT));";
+        assert!(proved(text, text));
+    }
+
     /// Pairs that differ, some of them in large states only.
     const WRONG: [(&str, &str); 10] = [
         (

@@ -49,7 +49,7 @@ pub(crate) struct Unrolled {
 }
 
 /// What a loop's body may do, read off its text.
-#[derive(Default)]
+#[derive(Clone, Default)]
 #[allow(
     clippy::struct_excessive_bools,
     reason = "independent facts about a text"
@@ -77,12 +77,9 @@ impl Unbounded {
         guard: Term,
     ) {
         let body = Body::of(machine.program(), each);
-        if let Some(place) = self.lockstep.leads() {
-            let made = self.unroll_once(machine, each, &body, list, guard);
-            self.lockstep.made(place, made, body);
-            return;
-        }
-        if self.follow(machine, each, &body, list, guard) {
+        if self.lead(machine, each, &body, list, guard)
+            || self.follow(machine, each, &body, list, guard)
+        {
             return;
         }
         let entry = self.entry(machine, &body, list, guard);
@@ -143,7 +140,7 @@ impl Unbounded {
         entry
     }
 
-    fn unroll_once(
+    pub(crate) fn unroll_once(
         &mut self,
         machine: &mut Machine<'_, Self>,
         each: &Loop<'_>,

@@ -7,14 +7,15 @@
 
 use std::rc::Rc;
 
-use progmp_ir::{Extremum, Nullable};
+use progmp_ir::{Extremum, Kind, Nullable};
 
 use crate::smt::{Node, Sort, Term};
 use crate::symbolic::upper;
 use crate::unbounded::{Set, Unbounded};
 
-/// The operation, the list's formula and the operation's argument.
-pub(crate) type WitnessKey = (Operation, Term, Option<Term>);
+/// The operation, the list's kind and formula, and the operation's argument. Formulas of different
+/// kinds are the same where nothing is a member.
+pub(crate) type WitnessKey = (Operation, Kind, Term, Option<Term>);
 
 /// What a witness stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +52,7 @@ impl Unbounded {
 
     /// EMPTY, and a member if it is not.
     pub(crate) fn witness_empty(&mut self, list: &Set) -> (Term, Term) {
-        let key = (Operation::Empty, list.formula, None);
+        let key = (Operation::Empty, list.kind, list.formula, None);
         if let Some(found) = self.cached(&key) {
             return found;
         }
@@ -83,7 +84,7 @@ impl Unbounded {
         } else {
             Operation::First
         };
-        let key = (operation, list.formula, None);
+        let key = (operation, list.kind, list.formula, None);
         let (null, value) = if let Some(found) = self.cached(&key) {
             found
         } else {
@@ -123,7 +124,7 @@ impl Unbounded {
             Extremum::Min => Operation::Least,
             Extremum::Max => Operation::Greatest,
         };
-        let key = (operation, list.formula, Some(key_term));
+        let key = (operation, list.kind, list.formula, Some(key_term));
         let (null, value) = if let Some(found) = self.cached(&key) {
             found
         } else {
@@ -161,7 +162,7 @@ impl Unbounded {
 
     /// COUNT: below 2^32, related to emptiness, to the list filtered from, and to small literals.
     pub(crate) fn witness_count(&mut self, list: &Rc<Set>) -> Term {
-        let key = (Operation::Count, list.formula, None);
+        let key = (Operation::Count, list.kind, list.formula, None);
         if let Some((count, _)) = self.cached(&key) {
             return count;
         }
@@ -256,7 +257,7 @@ impl Unbounded {
         if self.terms.node(index) == Node::Word(0) {
             return self.witness_end(list, false);
         }
-        let key = (Operation::Get, list.formula, Some(index));
+        let key = (Operation::Get, list.kind, list.formula, Some(index));
         if let Some((null, value)) = self.cached(&key) {
             return Nullable { null, value };
         }
@@ -287,7 +288,7 @@ impl Unbounded {
                 null: other_null,
                 elem: other_elem,
             } = self.gets[i];
-            if formula != list.formula {
+            if formula != list.formula || self.terms.sort(other_elem) != self.terms.sort(elem) {
                 continue;
             }
             let variables = self.outer_variables(list.kind, &[list.formula, index, other]);
@@ -315,7 +316,7 @@ impl Unbounded {
     /// SUM: not 0 only if some key is not 0; two sums over one list compare only if some key does.
     /// Whether it wraps is open, unless no list is long enough for such keys.
     pub(crate) fn witness_sum(&mut self, list: &Rc<Set>, key_term: Term) -> (Term, Term) {
-        let key = (Operation::Sum, list.formula, Some(key_term));
+        let key = (Operation::Sum, list.kind, list.formula, Some(key_term));
         if let Some(found) = self.cached(&key) {
             return found;
         }

@@ -230,7 +230,7 @@ fn verdict(out: &mut String, checked: &Checked, view: View) {
     if view.quiet {
         return;
     }
-    for line in summary(checked) {
+    for line in summary(checked, view.verbose) {
         let _ = writeln!(out, "          {line}");
     }
     if view.verbose {
@@ -239,7 +239,7 @@ fn verdict(out: &mut String, checked: &Checked, view: View) {
 }
 
 /// The lines under the verdict.
-fn summary(checked: &Checked) -> Vec<String> {
+fn summary(checked: &Checked, verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let errors = checked.mistakes();
     if errors > 0 {
@@ -286,6 +286,9 @@ fn summary(checked: &Checked) -> Vec<String> {
     lines.push(line);
     lines.extend(checked.judged.iter().filter_map(ending));
     lines.extend(checked.code.as_ref().map(steps));
+    let told = checked.rewriting.iter();
+    let told = told.filter(|outcome| verbose || outcome.is_amiss());
+    lines.extend(told.map(|outcome| format!("rewriting: {outcome}")));
     lines
 }
 

@@ -13,6 +13,7 @@ pub mod levels;
 pub mod pipeline;
 pub mod progress;
 pub mod report;
+pub mod rewrite;
 pub mod story;
 pub mod svg;
 pub mod trace;

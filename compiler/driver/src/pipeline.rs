@@ -7,6 +7,7 @@ use crate::files;
 use crate::human::file_stem;
 use crate::levels::Levels;
 use crate::report::{CodeReport, DiagnosticReport, FileReport, FileVerdict, PropertyReport};
+use crate::rewrite::{Outcome, lowered};
 use crate::story::Run;
 use crate::svg;
 use progmp_verifier::{Effort, Finding, Judgement, Level, Options, Property, Replayed};
@@ -27,6 +28,8 @@ pub struct Settings {
     pub options: Options,
     /// Whether counterexamples are also drawn.
     pub draw: bool,
+    /// Compile the source as it is.
+    pub no_rewrite: bool,
     /// Fail on purpose.
     pub provoke_fault: bool,
 }
@@ -123,6 +126,8 @@ pub struct Checked {
     pub judged: Vec<Judged>,
     /// What it is compiled to; nothing without a program.
     pub code: Option<CodeReport>,
+    /// Whether that is a rewritten program.
+    pub rewriting: Option<Outcome>,
     /// The outcome.
     pub verdict: FileVerdict,
     /// Whether proofs must hold for any size.
@@ -162,6 +167,7 @@ pub fn check_loaded(
         troubles: loaded.troubles,
         judged: Vec::new(),
         code: None,
+        rewriting: None,
         verdict: FileVerdict::Error,
         any_size: false,
         effort: Effort::default(),
@@ -169,8 +175,10 @@ pub fn check_loaded(
     let Some(program) = &checked.program else {
         return checked;
     };
-    let compiled = progmp_codegen_ebpf::compile(program, &progmp_codegen_ebpf::Options::default());
-    checked.code = Some(CodeReport::new(compiled.as_ref()));
+    let form = progmp_codegen_ebpf::Options::default();
+    let lowered = lowered(program, &form, !settings.no_rewrite);
+    checked.code = Some(CodeReport::new(lowered.code.as_ref()));
+    checked.rewriting = Some(lowered.outcome);
     let asked = &program.requirements;
     checked.any_size = asked.iter().any(|r| r.kind == RequirementKind::AnySize);
 

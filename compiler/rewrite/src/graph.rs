@@ -1,5 +1,6 @@
 //! The door to egg: rules and a term in, a cheaper term and the steps to it out.
 
+use std::fmt;
 use std::time::Duration;
 
 use egg::{
@@ -22,6 +23,12 @@ const ROUNDS: usize = 6;
 pub(crate) struct Node {
     op: Op,
     args: Vec<Id>,
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.op)
+    }
 }
 
 impl Language for Node {
@@ -183,18 +190,33 @@ impl CostFunction<Node> for Instructions {
     }
 }
 
-/// A term that costs less, and the steps to it; `None` if none was found.
-pub(crate) fn cheaper(tree: &Tree, rewrites: &Rewrites, term: &Term) -> Option<(Term, Vec<Step>)> {
+fn saturate(
+    tree: &Tree,
+    rewrites: &Rewrites,
+    start: &RecExpr<Node>,
+    nodes: usize,
+) -> Runner<Node, Nullness> {
     let vars = tree.vars.iter().map(|var| var.may_be_null).collect();
-    let start = expression(term);
-    let mut runner = Runner::<Node, Nullness>::new(Nullness { vars })
+    Runner::<Node, Nullness>::new(Nullness { vars })
         .with_explanations_enabled()
-        .with_node_limit(NODES)
+        .with_node_limit(nodes)
         .with_iter_limit(ROUNDS)
         // Never the clock: nodes and rounds end it.
         .with_time_limit(Duration::MAX)
-        .with_expr(&start)
-        .run(&rewrites.0);
+        .with_expr(start)
+        .run(&rewrites.0)
+}
+
+/// The graph of a term, in Graphviz's language; of at most so many nodes.
+pub(crate) fn dot(tree: &Tree, rewrites: &Rewrites, term: &Term, nodes: usize) -> String {
+    let runner = saturate(tree, rewrites, &expression(term), nodes);
+    runner.egraph.dot().to_string()
+}
+
+/// A term that costs less, and the steps to it; `None` if none was found.
+pub(crate) fn cheaper(tree: &Tree, rewrites: &Rewrites, term: &Term) -> Option<(Term, Vec<Step>)> {
+    let start = expression(term);
+    let mut runner = saturate(tree, rewrites, &start, NODES);
     let (found, best) = Extractor::new(&runner.egraph, Instructions).find_best(runner.roots[0]);
     if found >= cost::cost(term) {
         return None;

@@ -7,6 +7,7 @@
 
 mod arrange;
 mod cost;
+mod draw;
 mod graph;
 mod moves;
 mod replay;
@@ -17,6 +18,7 @@ use progmp_ir::{Program, wellformed};
 use progmp_rules::{RuleSet, Term};
 
 pub use cost::cost;
+pub use draw::draw;
 pub use moves::{Move, Path, make};
 pub use replay::{Fault, apply, replay};
 pub use trace::{Derivation, Step, Trace};
@@ -29,18 +31,37 @@ pub struct Optimized {
     pub program: Program,
     /// How it came about.
     pub trace: Trace,
+    /// Why the program was left alone, if it was.
+    pub left: Option<Left>,
 }
 
-/// Makes a program cheaper. One with RANDOM stays as it is.
+/// Why a program is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It uses RANDOM, and a site is tied to its place.
+    Random,
+    /// It has more than [`LARGEST`] expressions.
+    TooLarge,
+}
+
+/// Expressions that a program may have.
+pub const LARGEST: usize = 1_500;
+
+/// Makes a program cheaper. One with RANDOM stays as it is, as does a large one.
 ///
 /// # Panics
 /// If the trace does not replay to the result, or the result is not well-formed: our mistakes.
 pub fn optimize(program: &Program, rules: &RuleSet) -> Optimized {
+    let alone = |left| Optimized {
+        program: program.clone(),
+        trace: Trace::default(),
+        left: Some(left),
+    };
+    if program.exprs.len() > LARGEST {
+        return alone(Left::TooLarge);
+    }
     let Some(tree) = Tree::of(program) else {
-        return Optimized {
-            program: program.clone(),
-            trace: Trace::default(),
-        };
+        return alone(Left::Random);
     };
     let (mut tree, moves) = arrange::arrange(&tree);
     let rewrites = graph::Rewrites::of(rules);
@@ -84,6 +105,7 @@ pub fn optimize(program: &Program, rules: &RuleSet) -> Optimized {
     Optimized {
         program: result,
         trace,
+        left: None,
     }
 }
 

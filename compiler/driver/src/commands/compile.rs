@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use progmp_codegen_ebpf::note::{Note, Proof, needs};
 use progmp_codegen_ebpf::object::{self, Source};
 use progmp_codegen_ebpf::{Code, Loops, Options, compile as lower};
-use progmp_ir::{Program, SchedState};
+use progmp_ir::SchedState;
 use progmp_verifier::{Size, Verdict};
 
 use super::{Color, failed, mistakes, printed};
@@ -20,9 +20,14 @@ use crate::human::{self, View, file_stem};
 use crate::levels::Levels;
 use crate::pipeline::{self, Checked, Settings, load};
 use crate::report::FileVerdict;
+use crate::rewrite::{self, Lowered, Outcome, lowered};
 
 /// What to compile, and how.
 #[derive(Debug, clap::Args)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "switches of a command line are independent"
+)]
 pub struct Args {
     /// The scheduler; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -36,6 +41,12 @@ pub struct Args {
     /// Print what a stage makes of the scheduler; no object is written and nothing proved
     #[arg(long, value_enum, value_name = "STAGE", conflicts_with_all = ["output", "unproved"])]
     emit: Option<Stage>,
+    /// With `--emit egraph`: of the first expression that starts in this line [default: the costliest]
+    #[arg(long, value_name = "LINE")]
+    line: Option<u32>,
+    /// Compile the source as it is, without rewriting; the object tells
+    #[arg(long)]
+    no_rewrite: bool,
     /// Compile without proof; the object tells
     #[arg(long)]
     unproved: bool,
@@ -70,6 +81,10 @@ enum Stage {
     Vcode,
     /// Instructions of the program
     Asm,
+    /// What the optimiser did, rule by rule, and whether it is used
+    RewriteReport,
+    /// All forms of one expression that the optimiser looked at, for Graphviz
+    Egraph,
 }
 
 impl Form {
@@ -107,6 +122,9 @@ pub(crate) const TOO_MANY_BRANCHES: &str = "too-many-branches";
 /// # Panics
 /// If our own reader refuses the object: our mistake.
 pub fn compile(args: &Args) -> Exit {
+    if args.line.is_some() && args.emit != Some(Stage::Egraph) {
+        return failed("--line goes with --emit egraph");
+    }
     if let Some(stage) = args.emit {
         return emit(args, stage);
     }
@@ -131,6 +149,7 @@ pub fn compile(args: &Args) -> Exit {
     } else {
         let mut settings = Settings {
             levels,
+            no_rewrite: args.no_rewrite,
             ..Settings::default()
         };
         if let Some(rlimit) = args.rlimit {
@@ -144,11 +163,12 @@ pub fn compile(args: &Args) -> Exit {
         let program = checked.program.expect("what is accepted is a program");
         (checked.name, checked.source.text, program, proof)
     };
-    let code = match lower(&program, &args.loops.options()) {
+    let lowered = lowered(&program, &args.loops.options(), !args.no_rewrite);
+    let code = match &lowered.code {
         Ok(code) => code,
         Err(error) => return failed(&format!("{name}: {error}")),
     };
-    let note = note(&name, &program, &code, args.loops, proof);
+    let note = note(&name, &lowered, code, args.loops, proof);
     let source = Source {
         file: &name,
         text: &text,
@@ -171,6 +191,9 @@ pub fn compile(args: &Args) -> Exit {
             exit
         }
         // Our estimate of the bounded form is not exact; in the other one there is none.
+        kernel::Answer::TooLarge if lowered.outcome == Outcome::Used => failed(&format!(
+            "{name}: the running kernel gave up on the rewritten program; use --no-rewrite"
+        )),
         kernel::Answer::TooLarge => failed(&match args.loops {
             Form::Bounded => format!(
                 "{name}: {TOO_LARGE}: the running kernel gave up after a million instructions; \
@@ -235,12 +258,14 @@ pub(super) fn proof(checked: &Checked) -> Proof {
     }
 }
 
-pub(super) fn note(name: &str, program: &Program, code: &Code, form: Form, proof: Proof) -> Note {
+pub(super) fn note(name: &str, lowered: &Lowered, code: &Code, form: Form, proof: Proof) -> Note {
+    let program = &lowered.program;
     let bounds = &code.bounds;
     Note {
         name: program.name.clone().unwrap_or_else(|| file_stem(name)),
         proof,
         loops: form.name(),
+        rewriting: lowered.outcome != Outcome::Off,
         packets: form.packets(),
         needs: needs(program),
         bounds: vec![
@@ -262,11 +287,28 @@ fn emit(args: &Args, stage: Stage) -> Exit {
     let text = match stage {
         Stage::Ast => format!("{ast:#?}\n"),
         Stage::Ir => format!("{program:#?}\n"),
-        Stage::Vcode | Stage::Asm => match lower(program, &args.loops.options()) {
-            Ok(code) if stage == Stage::Vcode => code.vcode.to_string(),
-            Ok(code) => listing(&code, &loaded.source),
-            Err(error) => return failed(&format!("{}: {error}", loaded.name)),
-        },
+        Stage::Vcode | Stage::Asm => {
+            match lowered(program, &args.loops.options(), !args.no_rewrite).code {
+                Ok(code) if stage == Stage::Vcode => code.vcode.to_string(),
+                Ok(code) => listing(&code, &loaded.source),
+                Err(error) => return failed(&format!("{}: {error}", loaded.name)),
+            }
+        }
+        Stage::RewriteReport => {
+            let options = args.loops.options();
+            let lowered = lowered(program, &options, !args.no_rewrite);
+            rewrite::report(&loaded.name, &lower(program, &options), &lowered)
+        }
+        Stage::Egraph => {
+            let line = |at: u32| u32::try_from(loaded.source.position(at).line).unwrap_or(u32::MAX);
+            let chosen = |span: progmp_ir::Span| args.line.is_none_or(|it| it == line(span.start));
+            match progmp_rewrite::draw(program, &progmp_rules::all(), &chosen) {
+                Some(text) => text,
+                None => {
+                    return failed(&format!("{}: there is no expression to draw", loaded.name));
+                }
+            }
+        }
     };
     printed(&text, Exit::Accepted)
 }

@@ -71,6 +71,9 @@ pub struct Args {
     /// Write each proved obligation as SMT-LIB into this folder
     #[arg(long, value_name = "DIR")]
     export_smt: Option<PathBuf>,
+    /// Compile the source as it is, without rewriting
+    #[arg(long)]
+    no_rewrite: bool,
     /// Fail on purpose, to see what a fault of the tool looks like
     #[arg(long, hide = true)]
     provoke_fault: bool,
@@ -132,6 +135,7 @@ pub fn verify(args: &Args) -> Exit {
         levels,
         options,
         draw: args.svg.is_some(),
+        no_rewrite: args.no_rewrite,
         provoke_fault: args.provoke_fault,
     };
     judge(args, &settings, view)

@@ -6,6 +6,7 @@ use progmp_hosts::{
     Engine, Image, Interpreter, Kernel, Loaded, Rbpf, Refusal, decide_on, reference, soil,
 };
 use progmp_ir::{Program, QueueName, SchedState};
+use progmp_rewrite::optimize;
 
 use crate::commands::compile::{TOO_LARGE, TOO_MANY_BRANCHES};
 
@@ -70,12 +71,22 @@ const FORMS: [Form; 2] = [
         loops: Loops::MayGoto,
         packets: SchedState::MAX_QUEUE,
         labels: ["interpreter", "rbpf", "kernel"],
+        rewritten: [
+            "interpreter, rewritten",
+            "rbpf, rewritten",
+            "kernel, rewritten",
+        ],
     },
     Form {
         name: "bounded",
         loops: Loops::Bounded,
         packets: 64,
         labels: ["interpreter, bounded", "rbpf, bounded", "kernel, bounded"],
+        rewritten: [
+            "interpreter, bounded, rewritten",
+            "rbpf, bounded, rewritten",
+            "kernel, bounded, rewritten",
+        ],
     },
 ];
 
@@ -84,11 +95,15 @@ struct Form {
     loops: Loops,
     packets: usize,
     labels: [&'static str; 3],
+    /// … of the code of the rewritten program.
+    rewritten: [&'static str; 3],
 }
 
 /// Labels of all engines, in the order of reports.
 pub(super) fn labels() -> impl Iterator<Item = &'static str> {
-    FORMS.iter().flat_map(|form| form.labels)
+    FORMS
+        .iter()
+        .flat_map(|form| form.labels.into_iter().chain(form.rewritten))
 }
 
 /// Whether a label is that of the kernel.
@@ -117,10 +132,18 @@ impl Engine for Jit {
 }
 
 impl Subject {
-    /// Compiles and loads a program, with these forms of loops.
+    /// Compiles and loads a program, and what the optimiser makes of it, with these forms of loops.
+    /// Whether that is proved to be the same is not asked here.
     pub fn new(program: Program, forms: &[Loops]) -> Self {
         let compiled = program.clone();
-        Self::of(program, &compiled, forms)
+        let rewritten = optimize(&program, &progmp_rules::all()).program;
+        let mut subject = Self::of(program, &compiled, forms);
+        if rewritten != compiled {
+            for form in FORMS.iter().filter(|form| forms.contains(&form.loops)) {
+                subject.add(&rewritten, form, form.rewritten);
+            }
+        }
+        subject
     }
 
     /// Compares the code of one program with what another one means: tests break things like this.
@@ -132,12 +155,12 @@ impl Subject {
             refused: None,
         };
         for form in FORMS.iter().filter(|form| forms.contains(&form.loops)) {
-            subject.add(compiled, form);
+            subject.add(compiled, form, form.labels);
         }
         subject
     }
 
-    fn add(&mut self, compiled: &Program, form: &Form) {
+    fn add(&mut self, compiled: &Program, form: &Form, labels: [&'static str; 3]) {
         let options = Options { loops: form.loops };
         let code = match compile(compiled, &options) {
             Ok(code) => code,
@@ -151,7 +174,7 @@ impl Subject {
         };
         let image = Image::new(object::bytecode(&code.body()));
         let engines: [&dyn Engine; 3] = [&Interpreter::default(), &Rbpf, &Jit];
-        for (engine, label) in engines.into_iter().zip(form.labels) {
+        for (engine, label) in engines.into_iter().zip(labels) {
             match engine.load(&image) {
                 Ok(loaded) => self.running.push(Running {
                     label,

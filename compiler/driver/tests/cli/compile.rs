@@ -251,6 +251,83 @@ fn every_stage_can_be_printed() {
     assert_eq!(bench.names(), ["good"]);
 }
 
+/// A VAR that is computed too early, and a condition that is said in a roundabout way.
+const WASTEFUL: &str = "SCHEDULER wasteful;\n\
+    VAR ready = SUBFLOWS.FILTER(s => s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED);\n\
+    IF (Q.COUNT == 0) {\n    RETURN;\n}\n\
+    ready.MIN(s => s.RTT).PUSH(Q.POP());\n";
+
+#[test]
+fn what_is_rewritten_is_told_rule_by_rule() {
+    let bench = Bench::new(&[("wasteful", WASTEFUL), ("good", GOOD)]);
+    let emit = ["compile", "wasteful", "--emit", "rewrite-report"];
+    let words = [
+        "wasteful: used: proved to decide as the source, for any size",
+        "instructions: ",
+        "delay-var at 0",
+        "count-is-zero",
+    ];
+    bench.progmp(&emit).says(0, &words);
+    let off = [&emit[..], &["--no-rewrite"]].concat();
+    bench.progmp(&off).says(0, &["wasteful: off"]);
+    let emit = ["compile", "good", "--emit", "rewrite-report"];
+    bench.progmp(&emit).says(0, &["good: nothing is cheaper"]);
+    let done = bench.verify(&["--verbose", "wasteful"]);
+    done.says(0, &["rewriting: used: proved"]);
+    let done = bench.verify(&["--verbose", "--no-rewrite", "wasteful"]);
+    done.says(0, &["rewriting: off"]);
+}
+
+#[test]
+fn rewriting_can_be_switched_off_and_the_object_tells() {
+    let bench = Bench::new(&[("wasteful", WASTEFUL)]);
+    let args = ["compile", "wasteful", "--no-load", "-o", "on.o"];
+    assert_eq!(bench.progmp(&args).code, Some(0));
+    let args = [
+        "compile",
+        "wasteful",
+        "--no-load",
+        "--no-rewrite",
+        "-o",
+        "off.o",
+    ];
+    assert_eq!(bench.progmp(&args).code, Some(0));
+    let (on, off) = (object(&bench, "on.o"), object(&bench, "off.o"));
+    assert_eq!(
+        (said(&on, "rewriting"), said(&off, "rewriting")),
+        ("on".into(), "off".into())
+    );
+    let code = |object: &Object| object.programs[0].code.clone();
+    assert_ne!(code(&on), code(&off));
+    for name in ["on.o", "off.o"] {
+        let words = ["wasteful may be loaded"];
+        bench.progmp(&["load", "--check", name]).says(0, &words);
+    }
+}
+
+#[test]
+fn the_graph_of_an_expression_is_drawn() {
+    let bench = Bench::new(&[("wasteful", WASTEFUL)]);
+    let emit = ["compile", "wasteful", "--emit", "egraph"];
+    bench.progmp(&emit).says(0, &["digraph", "filter"]);
+    let line = [&emit[..], &["--line", "3"]].concat();
+    bench.progmp(&line).says(0, &["digraph", "empty"]);
+    let nowhere = [&emit[..], &["--line", "99"]].concat();
+    bench
+        .progmp(&nowhere)
+        .complains(2, &["there is no expression to draw"]);
+    bench
+        .progmp(&["compile", "wasteful", "-o", "o", "--line", "3"])
+        .complains(2, &["--line goes with --emit egraph"]);
+}
+
+#[test]
+fn diff_compares_rewritten_programs_too() {
+    let bench = Bench::new(&[("wasteful", WASTEFUL)]);
+    let done = bench.progmp(&["diff", "wasteful", "--states", "20"]);
+    done.says(0, &["20  interpreter, rewritten", "0 decide otherwise"]);
+}
+
 #[test]
 fn diff_compares_files_and_random_programs() {
     let bench = Bench::new(&[("good", GOOD)]);

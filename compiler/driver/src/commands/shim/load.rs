@@ -5,7 +5,7 @@
 
 use progmp_codegen_ebpf::note::{Note, Proof, needs};
 use progmp_codegen_ebpf::object::{self, Source};
-use progmp_control::{Error, Scheduler, pinned, source_hash, uapi};
+use progmp_control::{Error, Scheduler, module, pinned, source_hash, uapi};
 use progmp_verifier::ebpf::{self, Object, ObjectProgram};
 
 use crate::commands::compile::{self, Form};
@@ -38,6 +38,9 @@ pub struct Args {
     /// Put it in the place of the scheduler of this name, under traffic
     #[arg(long)]
     replace: bool,
+    /// If the module is not inserted yet, compare this one with the kernel and insert it
+    #[arg(long, value_name = "PROGMP.KO")]
+    module: Option<String>,
     /// Do everything but load it
     #[arg(long)]
     check: bool,
@@ -69,8 +72,7 @@ pub(super) fn load(args: &Args) -> Exit {
         Ok(ready) => ready,
         Err(exit) => return exit,
     };
-    let usual: String = short(&ready.note.name);
-    let name = args.name.as_deref().unwrap_or(&usual);
+    let name = args.name.as_deref().unwrap_or(&ready.note.name);
     let (subflows, packets, flags) = match ready.note.proof {
         Proof::AnySize => (32, ready.note.packets, 0),
         Proof::UpTo { subflows, packets } => (subflows, packets as usize, 0),
@@ -104,19 +106,23 @@ pub(super) fn load(args: &Args) -> Exit {
     if args.check {
         return printed(&format!("{name} may be loaded: {proved}\n"), Exit::Accepted);
     }
+    if let Err(error) = module_fits(args.module.as_deref()) {
+        return super::told(&error);
+    }
     match into_kernel(&scheduler, args.replace) {
         Ok(what) => printed(&format!("{name} {what}: {proved}\n"), Exit::Accepted),
         Err(error) => super::told(&error),
     }
 }
 
-/// The part of a name that the kernel shows.
-fn short(name: &str) -> String {
-    let mut end = name.len().min(uapi::NAME_BYTES - 1);
-    while !name.is_char_boundary(end) {
-        end -= 1;
+/// A module that was built for another kernel must not run a program.
+fn module_fits(file: Option<&str>) -> Result<(), Error> {
+    match file {
+        _ if module::is_inserted() => module::compare_inserted().map(|_| ()),
+        Some(file) => module::insert(file),
+        // The attempt to load says that it is missing.
+        None => Ok(()),
     }
-    name[..end].to_owned()
 }
 
 fn into_kernel(scheduler: &Scheduler<'_>, replace: bool) -> Result<&'static str, Error> {
@@ -224,6 +230,7 @@ fn source_name(found: &Object) -> String {
 }
 
 /// How an object is made.
+#[derive(Clone, Copy)]
 struct How {
     prove: bool,
     form: Form,

@@ -1,0 +1,215 @@
+//! The optimiser as a whole: what it makes is proved to decide as before, does so in many states, and
+//! is cheaper when compiled; what is not the same is never taken for it.
+
+use std::fs;
+use std::time::Instant;
+
+use progmp_codegen_ebpf::{Loops, Options, compile, object};
+use progmp_generate::{Choices, Mix, Sizes, program_with, state_of};
+use progmp_hosts::{Image, Interpreter};
+use progmp_ir::{Action, Execution, Needs, Program, SchedState, execute};
+use progmp_rewrite::optimize;
+use progmp_tests::root;
+use progmp_verifier::{Refinement, refines};
+
+/// States that instructions are counted in.
+const STATES: u64 = 1_000;
+
+fn parsed(name: &str, text: &[u8]) -> Program {
+    let parsed = progmp_syntax::parse(name, text, &[]);
+    let program = parsed.program;
+    program.unwrap_or_else(|| panic!("{name}: {}", String::from_utf8_lossy(text)))
+}
+
+fn corpus() -> Vec<(String, Program)> {
+    let entries = fs::read_dir(root().join("specs/schedulers")).expect("the corpus is there");
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("the folder can be listed").path())
+        .collect();
+    paths.sort();
+    let read = |path: &std::path::PathBuf| {
+        let name = path.file_stem().expect("a file has a name");
+        let name = name.to_string_lossy().into_owned();
+        let text = fs::read(path).expect("a scheduler can be read");
+        let program = parsed(&name, &text);
+        (name, program)
+    };
+    paths.iter().map(read).collect()
+}
+
+fn states(program: &Program, sizes: Sizes, count: u64) -> Vec<SchedState> {
+    let needs = Needs::of(program);
+    let state = |seed| state_of(&mut Choices::from_seed(seed), &needs, sizes);
+    (0..count).map(state).collect()
+}
+
+/// What counts of an execution.
+fn decisions(execution: &Execution) -> Vec<(Option<usize>, usize)> {
+    let decision = |action: &Action| match *action {
+        Action::Push {
+            subflow, packet, ..
+        } => (Some(subflow), packet),
+        Action::Drop { packet, .. } => (None, packet),
+    };
+    execution.actions.iter().map(decision).collect()
+}
+
+fn alike(a: &Program, b: &Program, state: &SchedState) -> bool {
+    let (a, b) = (execute(a, state), execute(b, state));
+    a.after == b.after && decisions(&a) == decisions(&b)
+}
+
+fn refinement(before: &Program, after: &Program) -> Refinement {
+    refines(before, after, &progmp_verifier::Options::default())
+}
+
+#[test]
+fn each_rewritten_scheduler_is_proved_to_decide_as_before() {
+    let rules = progmp_rules::all();
+    let mut open = Vec::new();
+    for (name, program) in corpus() {
+        let start = Instant::now();
+        let after = optimize(&program, &rules).program;
+        let rewritten = start.elapsed();
+        let start = Instant::now();
+        let answer = refinement(&program, &after);
+        let proved = start.elapsed();
+        println!("{name:30} rewritten in {rewritten:?}, proved in {proved:?}");
+        if !matches!(answer, Refinement::Proved) {
+            open.push(format!("{name}: {answer:?}"));
+        }
+    }
+    assert!(open.is_empty(), "{}", open.join("\n"));
+}
+
+#[test]
+fn random_programs_decide_as_before_and_are_never_refuted() {
+    let rules = progmp_rules::all();
+    let mix = Mix {
+        random: 0,
+        ..Mix::small()
+    };
+    let (mut changed, mut proved) = (0, 0);
+    for seed in 0..150 {
+        let text = program_with(&mut Choices::from_seed(seed), &mix);
+        let program = parsed("generated", text.as_bytes());
+        let after = optimize(&program, &rules).program;
+        if after == program {
+            continue;
+        }
+        changed += 1;
+        let sizes = Sizes {
+            subflows: 3,
+            packets: 4,
+        };
+        for state in states(&program, sizes, 60) {
+            assert!(alike(&program, &after, &state), "{text}\n{state:?}");
+        }
+        match refinement(&program, &after) {
+            Refinement::Proved => proved += 1,
+            Refinement::Refuted(state) => panic!("{text}\n{state:?}"),
+            Refinement::Unknown => println!("not decided: {text}"),
+        }
+    }
+    println!("{changed} programs changed, {proved} of them proved");
+    assert!(changed >= 20, "{changed} programs changed");
+    assert!(
+        proved * 10 >= changed * 8,
+        "{proved} of {changed} are proved"
+    );
+}
+
+#[test]
+fn what_is_nearly_the_same_is_never_proved() {
+    let misses = [
+        // De Morgan, where an operand may be NULL.
+        (
+            "IF (!(Q.TOP.PSH AND RQ.TOP.PSH)) { SET(R1, 1); }",
+            "IF (!Q.TOP.PSH OR !RQ.TOP.PSH) { SET(R1, 1); }",
+        ),
+        // MIN before FILTER.
+        (
+            "SUBFLOWS.FILTER(s => !s.LOSSY).MIN(s => s.RTT).PUSH(Q.POP());",
+            "VAR best = SUBFLOWS.MIN(s => s.RTT); IF (!best.LOSSY) { best.PUSH(Q.POP()); }",
+        ),
+        // Branches that change places under NULL.
+        (
+            "IF (Q.TOP.PSH) { SET(R1, 1); } ELSE { SET(R1, 2); }",
+            "IF (!Q.TOP.PSH) { SET(R1, 2); } ELSE { SET(R1, 1); }",
+        ),
+        // Arithmetic that wraps.
+        (
+            "IF (R1 > R2 + 1) { SET(R3, 1); }",
+            "IF (R1 - 1 > R2) { SET(R3, 1); }",
+        ),
+        // A VAR that is computed behind what it reads.
+        (
+            "VAR n = Q.COUNT; SUBFLOWS.TOP.PUSH(Q.POP()); SET(R1, n);",
+            "SUBFLOWS.TOP.PUSH(Q.POP()); VAR n = Q.COUNT; SET(R1, n);",
+        ),
+        // A copy for one branch only.
+        (
+            "IF (R1 == 0) { SET(R2, 1); } SUBFLOWS.TOP.PUSH(Q.POP());",
+            "IF (R1 == 0) { SET(R2, 1); SUBFLOWS.TOP.PUSH(Q.POP()); }",
+        ),
+    ];
+    for (before, after) in misses {
+        let program = |text: &str| parsed("near miss", text.as_bytes());
+        let answer = refinement(&program(before), &program(after));
+        let Refinement::Refuted(state) = answer else {
+            panic!("{after}: {answer:?}");
+        };
+        assert!(!alike(&program(before), &program(after), &state));
+        let optimized = optimize(&program(before), &progmp_rules::all()).program;
+        assert!(alike(&program(before), &optimized, &state), "{before}");
+    }
+}
+
+fn instructions(program: &Program, states: &[SchedState]) -> u64 {
+    let options = Options {
+        loops: Loops::MayGoto,
+    };
+    let code = compile(program, &options).expect("the corpus compiles");
+    let image = Image::new(object::bytecode(&code.body()));
+    let prepared = Interpreter::default()
+        .prepare(&image)
+        .expect("our own code");
+    let count = |state| {
+        let mut filled = progmp_abi::fill(state).expect("the state can be shown");
+        let halt = prepared.count(filled.block.bytes_mut());
+        halt.expect("a run ends").executed
+    };
+    states.iter().map(count).sum()
+}
+
+#[test]
+fn no_rewritten_scheduler_executes_two_percent_more_and_all_together_less() {
+    let rules = progmp_rules::all();
+    let mut product = 1.0_f64;
+    let mut number = 0;
+    let mut worse = Vec::new();
+    for (name, program) in corpus() {
+        let after = optimize(&program, &rules).program;
+        let sizes = Sizes {
+            subflows: 4,
+            packets: 5,
+        };
+        let states = states(&program, sizes, STATES);
+        let (was, is) = (
+            instructions(&program, &states),
+            instructions(&after, &states),
+        );
+        println!("{name:30} {was:8} {is:8}");
+        if is * 100 > was * 102 {
+            worse.push(format!("{name}: {was} before, {is} after"));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+        let ratio = is as f64 / was as f64;
+        product *= ratio;
+        number += 1;
+    }
+    let mean = product.powf(1.0 / f64::from(number));
+    println!("geometric mean {mean:.3}");
+    assert!(worse.is_empty(), "{}", worse.join("\n"));
+    assert!(mean < 0.95, "the mean is {mean:.3} of what it was");
+}
