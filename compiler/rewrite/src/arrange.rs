@@ -108,10 +108,6 @@ fn helps(tree: &Tree, block: &[Node], at: usize) -> bool {
     into_an_if || between.iter().any(may_leave)
 }
 
-fn loops(node: &Node) -> bool {
-    matches!(node.kind, NodeKind::Foreach { .. }) || blocks(node).into_iter().flatten().any(loops)
-}
-
 fn may_leave(node: &Node) -> bool {
     node.kind == NodeKind::Return || blocks(node).into_iter().flatten().any(may_leave)
 }
@@ -143,10 +139,6 @@ fn join(block: &[Node], path: &mut Path) -> Option<Move> {
             continue;
         };
         let rest = &block[at + 1..];
-        // Loops that stand twice are beyond the proof for any size.
-        if rest.iter().any(loops) {
-            continue;
-        }
         let shared = block[..at].iter().filter_map(pure).any(|(var, init)| {
             walks(init)
                 && !mentions(&cond.term, var)
