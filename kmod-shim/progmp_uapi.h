@@ -13,7 +13,7 @@
 
 #define PROGMP_UAPI_VERSION 1u
 #define PROGMP_DEVICE	    "/dev/progmp"
-#define PROGMP_NAME_BYTES   16	/* of a scheduler's name, its end included */
+#define PROGMP_NAME_BYTES   32	/* of a scheduler's name, its end included */
 #define PROGMP_REGISTERS    6
 #define PROGMP_SHOWN	    32	/* subflows of a connection that statistics show */
 
@@ -78,7 +78,8 @@ struct progmp_counters {
 	__u64 groups;		/* pushes that went out under one lock count once */
 	__u64 run_ns;		/* in programs, while timing is on (PROGMP_IOC_TIMING) */
 	__u64 trigger_ns;	/* in triggers, while timing is on */
-	__u64 reserved[5];
+	__u64 send_ns;		/* of that, in transmissions: the rest is deciding */
+	__u64 reserved[4];
 };
 
 /* Why the kernel's default scheduler serves a connection, progmp_connection.fallback. */

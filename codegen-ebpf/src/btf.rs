@@ -23,7 +23,6 @@ const INT: u32 = 1;
 const PTR: u32 = 2;
 const ARRAY: u32 = 3;
 const STRUCT: u32 = 4;
-const FWD: u32 = 7;
 const CONST: u32 = 10;
 const FUNC: u32 = 12;
 const FUNC_PROTO: u32 = 13;
@@ -93,10 +92,6 @@ impl Btf {
     }
 
     /// A structure that is only named.
-    pub(crate) fn forward(&mut self, name: &str) -> TypeId {
-        self.ty(name, FWD, 0, 0)
-    }
-
     pub(crate) fn array(&mut self, of: TypeId, index: TypeId, length: u32) -> TypeId {
         let id = self.ty("", ARRAY, 0, 0);
         for part in [of.0, index.0, length] {

@@ -49,7 +49,7 @@ const R_BPF_64_ABS64: u32 = 2;
 /// them, so that the rest loads where there is no shim.
 pub(crate) const OPERATIONS: &str = "?.struct_ops.link";
 /// Longest name of a scheduler that the kernel shows, with its end.
-const NAME_BYTES: usize = 16;
+const NAME_BYTES: usize = 32;
 
 /// A program section.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -57,7 +57,8 @@ impl Types {
         let variable = btf.variable("_license", license);
         btf.section("license", variable, number(license_bytes));
 
-        let environment = btf.forward("progmp_env");
+        // libbpf compares kinds: without members it is still the structure of the module.
+        let environment = btf.structure("progmp_env", 0, &[]);
         let environment = btf.pointer(environment);
         let schedule = btf.prototype(self.int, &[("env", environment)]);
         let schedule = btf.pointer(schedule);

@@ -85,6 +85,7 @@ static void counters_add(struct progmp_counters *to, const struct progmp_counter
 	to->groups += from->groups;
 	to->run_ns += from->run_ns;
 	to->trigger_ns += from->trigger_ns;
+	to->send_ns += from->send_ns;
 }
 
 /* splitmix64: each execution has a seed of its own. */

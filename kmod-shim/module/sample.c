@@ -93,6 +93,16 @@ static u64 delivery_rate(const struct tcp_sock *tp)
 	return delivered && interval ? div_u64(bytes, interval) : 0;
 }
 
+/*
+ * The kernel clears the flag when a packet leaves the layers below, but not if that happens while an earlier
+ * one's notice is still under way. It tests the condition anew where it matters, so a flag that was left
+ * behind does not disturb it; a program would wait for ever. With data in flight something always follows.
+ */
+static bool is_throttled(struct sock *ssk)
+{
+	return test_bit(TSQ_THROTTLED, &ssk->sk_tsq_flags) && tcp_sk(ssk)->packets_out && sk_wmem_alloc_get(ssk);
+}
+
 static void sample_one(struct conn *conn, struct room *room, u32 i)
 {
 	struct sub *sub = &conn->sub[i];
@@ -117,7 +127,7 @@ static void sample_one(struct conn *conn, struct room *room, u32 i)
 	to->id = sub->id;
 	to->pacing_rate = min_t(u64, READ_ONCE(ssk->sk_pacing_rate), MOST(48));
 	to->delivery_rate = min_t(u64, delivery_rate(tp), MOST(48));
-	if (test_bit(TSQ_THROTTLED, &ssk->sk_tsq_flags))
+	if (is_throttled(ssk))
 		sample->throttled |= BIT_ULL(i);
 	if (icsk->icsk_ca_state == TCP_CA_Loss)
 		sample->lossy |= BIT_ULL(i);

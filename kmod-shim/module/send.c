@@ -177,12 +177,15 @@ static void take_back(struct conn *conn, struct room *room)
 /* Carries out what was accounted for. False: some of it is pending now. */
 bool send_all(struct conn *conn, struct room *room)
 {
+	u64 start = exec_timing && room->transmissions ? ktime_get_ns() : 0;
 	bool ok = true;
 	u32 i;
 
 	for (i = 0; i < room->transmissions; i++)
 		if (!room->transmission[i].done)
 			ok &= send_group(conn, room, i);
+	if (start)
+		room->counters.send_ns += ktime_get_ns() - start;
 	if (!ok)
 		take_back(conn, room);
 	room->transmissions = 0;

@@ -20,11 +20,11 @@ R1, R2, R3, R4, R5, R6 = range(1, 7)
 DEVICE = "/dev/progmp"
 COMMAND = "progmp"
 VERSION = 1
-NAME_BYTES = 16
+NAME_BYTES = 32
 
 _READ, _WRITE = 2, 1
 _VERSION = struct.Struct("=8I32s")
-_CHOICE = struct.Struct("=iI16s")
+_CHOICE = struct.Struct("=iI32s")
 _REGISTERS = struct.Struct("=iI6Q")
 _USER = struct.Struct("=iIQ")
 

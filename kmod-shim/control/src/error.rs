@@ -6,7 +6,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The module is not there.
-    #[error("no-module: /dev/progmp does not exist; insert progmp.ko first")]
+    #[error("no-module: /dev/progmp does not exist; insert progmp.ko first, or let `progmp load --module` do it")]
     NoModule,
     /// Root, or the capability, is missing.
     #[error("no-privilege: {0} needs {1}")]
@@ -36,7 +36,9 @@ pub enum Error {
     #[error("no-scheduler: no scheduler `{0}` is loaded")]
     NoScheduler(String),
     /// A name that the shim does not take.
-    #[error("bad-name: `{0}` is no name for a scheduler: 1 to 15 bytes, no slash")]
+    #[error(
+        "bad-name: `{0}` is no name for a scheduler: 1 to 31 bytes, no slash; --as gives another one"
+    )]
     BadName(String),
     /// The descriptor is no MPTCP socket.
     #[error("not-mptcp: descriptor {0} is not an MPTCP socket")]

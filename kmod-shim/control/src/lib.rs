@@ -10,6 +10,7 @@ mod device;
 mod error;
 pub mod layout;
 mod load;
+pub mod module;
 pub mod mptcp;
 pub mod namespace;
 mod sys;

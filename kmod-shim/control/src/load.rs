@@ -27,7 +27,7 @@ const BLOCK_OF: &str = "progmp_block";
 /// A compiled scheduler, and what was proved of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scheduler<'a> {
-    /// Its name: 1 to 15 bytes.
+    /// Its name: 1 to 31 bytes.
     pub name: &'a str,
     /// Bytecode for the shim; calls of the kernel function that hands out the block are open.
     pub code: &'a [u8],
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn names_that_are_no_files_are_refused() {
         assert!(pin_path("min_rtt").is_ok());
-        for name in ["", "a/b", "..", "sixteen_bytes_xx"] {
+        for name in ["", "a/b", "..", "a_name_of_thirty_two_bytes_is_too"] {
             assert_eq!(pin_path(name).unwrap_err().name(), "bad-name", "{name}");
         }
     }

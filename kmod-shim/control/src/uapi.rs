@@ -5,7 +5,7 @@ pub const VERSION: u32 = 1;
 /// The device.
 pub const DEVICE: &str = "/dev/progmp";
 /// Bytes of a scheduler's name, its end included.
-pub const NAME_BYTES: usize = 16;
+pub const NAME_BYTES: usize = 32;
 /// R1 to R6.
 pub const REGISTERS: usize = 6;
 /// Subflows of a connection that statistics show.
@@ -88,7 +88,7 @@ structure! {
 
 structure! {
     /// The scheduler of one socket, or of sockets to come.
-    Choice = "progmp_choice", 24 {
+    Choice = "progmp_choice", 40 {
         /// The socket.
         fd: i32,
         /// 0.
@@ -163,8 +163,10 @@ structure! {
         run_ns: u64,
         /// Time in triggers, while it is measured.
         trigger_ns: u64,
+        /// Of that, in transmissions.
+        send_ns: u64,
         /// 0.
-        reserved: [u64; 5],
+        reserved: [u64; 4],
     }
 }
 
@@ -182,7 +184,7 @@ structure! {
 
 structure! {
     /// Statistics of a connection.
-    Connection = "progmp_connection", 776 {
+    Connection = "progmp_connection", 792 {
         /// The socket.
         fd: i32,
         /// Index into [`FALLBACKS`].
@@ -212,7 +214,7 @@ structure! {
 
 structure! {
     /// A loaded scheduler.
-    Loaded = "progmp_scheduler", 272 {
+    Loaded = "progmp_scheduler", 288 {
         /// Position in the list, from 0; or a name is given.
         index: u32,
         /// [`UNPROVED`], [`IS_DEFAULT`].

@@ -1,5 +1,6 @@
 //! One boot of the virtual machine.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -59,10 +60,12 @@ impl Drop for Machine {
 
 /// Whether it came up.
 fn attempt(boot: &Boot<'_>, tally: &mut Tally) -> Result<bool, String> {
-    let mut command = Command::new("qemu-system-x86_64");
+    // It must not outlive us, however we end.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
     let mut append = format!("console=ttyS0 panic=-1 quiet progmp.suites={}", boot.suite);
     if let Some(test) = boot.only {
-        append += &format!(" progmp.only={test}");
+        let _ = write!(append, " progmp.only={test}");
     }
     command.args(["-m", "1024"]);
     if let Some(seed) = boot.seed {

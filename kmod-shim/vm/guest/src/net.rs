@@ -24,6 +24,8 @@ pub(crate) struct Link {
     pub(crate) mbit: u32,
     /// Packets that wait at most for the link; what comes beyond them is lost.
     pub(crate) queue: u32,
+    /// Segments that a link takes at once; 0: as many as the kernel likes.
+    pub(crate) segments: u32,
     /// Loss from client to server, per mille.
     pub(crate) loss_per_mille: u32,
     /// Whether the client's subflow over it is a backup.
@@ -38,6 +40,7 @@ impl Link {
             jitter_ms: 0,
             mbit: 100,
             queue: 10_000,
+            segments: 0,
             loss_per_mille: 0,
             backup: false,
         }
@@ -103,6 +106,10 @@ impl Net {
             );
             for (end, host) in ends.iter_mut().zip([1, 2]) {
                 let _ = writeln!(end, "addr add 10.0.{index}.{host}/24 dev v{index}");
+                if link.segments > 0 {
+                    let segments = link.segments;
+                    let _ = writeln!(end, "link set v{index} gso_max_segs {segments}");
+                }
                 let _ = writeln!(end, "link set v{index} up");
             }
             let client = &mut ends[0];

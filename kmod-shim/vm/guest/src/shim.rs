@@ -4,7 +4,6 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use progmp_control::uapi;
 use progmp_control::{Device, Link, Scheduler, load, source_hash};
 use progmp_ir::Program;
 use rustix::io::Errno;
@@ -135,11 +134,10 @@ impl Object {
             .ok_or_else(|| format!("{} is no scheduler", self.name))
     }
 
-    /// Loads it under the first 15 bytes of its name.
+    /// Loads it under its name.
     pub(crate) fn load(&self) -> Result<(Link, String), String> {
-        let name: String = self.name.chars().take(uapi::NAME_BYTES - 1).collect();
-        let link = load(&self.scheduler(&name)).tried(&format!("loading {}", self.name))?;
-        Ok((link, name))
+        let link = load(&self.scheduler(&self.name)).tried(&format!("loading {}", self.name))?;
+        Ok((link, self.name.clone()))
     }
 }
 

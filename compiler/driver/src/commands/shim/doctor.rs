@@ -5,11 +5,9 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 
-use progmp_control::Device;
 use progmp_control::btf::Btf;
-use progmp_control::layout;
+use progmp_control::{Device, module};
 
 use crate::commands::printed;
 use crate::exit::Exit;
@@ -44,12 +42,15 @@ pub(super) fn doctor(args: &Args) -> Exit {
         ("privilege", privilege()),
         ("lockdown", lockdown()),
         ("private functions of MPTCP", symbols()),
-        ("module", module()),
+        ("module", inserted()),
     ];
     if let Some(path) = &args.module {
-        looks.push(("layouts of the module's file", module_file(path)));
-    } else if Path::new("/sys/module/progmp").exists() {
-        looks.push(("layouts of the module", inserted()));
+        looks.push((
+            "layouts of the module's file",
+            layouts(module::compare_file(path)),
+        ));
+    } else if module::is_inserted() {
+        looks.push(("layouts of the module", layouts(module::compare_inserted())));
     }
     let mut out = String::new();
     let mut fit = true;
@@ -231,7 +232,7 @@ fn symbols() -> Found {
     }
 }
 
-fn module() -> Found {
+fn inserted() -> Found {
     match Device::open() {
         Ok(device) => match device.version() {
             Ok(version) => Good(format!(
@@ -245,7 +246,7 @@ fn module() -> Found {
         },
         Err(progmp_control::Error::NoModule) => Bad(
             "not inserted".to_owned(),
-            "build it with kmod-shim/module/build and insert it: insmod progmp.ko",
+            "build it with kmod-shim/module/build; progmp load --module progmp.ko inserts it",
         ),
         Err(error) => Bad(
             error.to_string(),
@@ -254,42 +255,11 @@ fn module() -> Found {
     }
 }
 
-fn compared(note: Option<&[u8]>) -> Found {
-    const HELP: &str = "build the module against the headers of the running kernel";
-    let Some(note) = note else {
-        return Bad("layout-mismatch: the module has no note".to_owned(), HELP);
-    };
-    let facts = match layout::note_text(note) {
-        Ok(facts) => facts,
-        Err(error) => return Bad(error.to_string(), HELP),
-    };
-    let Ok(bytes) = fs::read("/sys/kernel/btf/vmlinux") else {
-        return Bad("no-btf: the kernel shows no types".to_owned(), HELP);
-    };
-    let differences = match Btf::read(&bytes, None) {
-        Ok(kernel) => layout::differences(&facts, &kernel),
-        Err(error) => return Bad(error.to_string(), HELP),
-    };
-    if differences.is_empty() {
-        Good(format!(
-            "{} facts hold of this kernel",
-            facts.lines().count()
-        ))
-    } else {
-        Bad(format!("layout-mismatch: {}", differences.join("; ")), HELP)
+fn layouts(compared: Result<usize, progmp_control::Error>) -> Found {
+    match compared {
+        Ok(facts) => Good(format!("{facts} facts hold of this kernel")),
+        Err(error) => Bad(error.to_string(), "build it with kmod-shim/module/build"),
     }
-}
-
-fn module_file(path: &str) -> Found {
-    match fs::read(path) {
-        Ok(bytes) => compared(layout::section(&bytes, layout::LAYOUT)),
-        Err(error) => Bad(format!("{path}: {error}"), "name the module's file"),
-    }
-}
-
-fn inserted() -> Found {
-    let path = format!("/sys/module/progmp/notes/{}", layout::LAYOUT);
-    compared(fs::read(path).ok().as_deref())
 }
 
 #[cfg(test)]
@@ -307,7 +277,7 @@ mod tests {
     #[test]
     fn a_file_without_the_note_is_not_fit() {
         let this = std::env::current_exe().unwrap();
-        let found = module_file(&this.display().to_string());
+        let found = layouts(module::compare_file(&this.display().to_string()));
         assert!(matches!(found, Bad(text, _) if text.starts_with("layout-mismatch")));
     }
 }

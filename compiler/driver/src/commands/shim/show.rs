@@ -129,6 +129,7 @@ fn counters(out: &mut String, c: &Counters) {
         ("groups", c.groups),
         ("ns in programs", c.run_ns),
         ("ns in triggers", c.trigger_ns),
+        ("ns in transmissions", c.send_ns),
     ];
     let cells: Vec<String> = cells
         .iter()

@@ -75,7 +75,31 @@ fn doctor() -> Verdict {
 }
 
 fn loads() -> Verdict {
-    shim::device()?;
+    if shim::inserted() {
+        shim::remove()?;
+    }
+    says(&["load", "/objects/min_rtt/min_rtt.o"], 2, &["no-module"])?;
+    says(
+        &[
+            "load",
+            "/objects/min_rtt/min_rtt.o",
+            "--module",
+            "/modules/veth.ko",
+        ],
+        2,
+        &["layout-mismatch"],
+    )?;
+    says(
+        &[
+            "load",
+            "/objects/default/source",
+            "--module",
+            "/modules/progmp.ko",
+        ],
+        0,
+        &["default is loaded"],
+    )?;
+    says(&["unload", "default"], 0, &["is removed"])?;
     says(
         &["load", "/objects/min_rtt/min_rtt.o"],
         0,

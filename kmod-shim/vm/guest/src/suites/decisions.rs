@@ -128,7 +128,7 @@ fn surroundings(round: u64) -> ([Link; 2], Plan, u64) {
         // Short queues; links that drop what does not fit, and then some more, so that RQ fills.
         _ => {
             let mut lossy = Link::narrow(5);
-            lossy.loss_per_mille = if round % 2 == 0 { 5 } else { 0 };
+            lossy.loss_per_mille = if round.is_multiple_of(2) { 5 } else { 0 };
             let plan = Plan {
                 buffer: 48 << 10,
                 ..plan
