@@ -34,6 +34,15 @@ static void suspect_first(struct conn *conn)
 	}
 }
 
+/* Data waits, nothing is outstanding, and the peer's window has no room. */
+static bool window_closed(const struct conn *conn)
+{
+	const struct mptcp_sock *msk = msk_of(conn);
+
+	return msk->first_pending && READ_ONCE(msk->snd_una) == msk->snd_nxt &&
+	       !before64(conn->sent_seq, conn->wnd_end);
+}
+
 static int retransmit(struct conn *conn)
 {
 	struct mptcp_sock *msk = msk_of(conn);
@@ -43,6 +52,10 @@ static int retransmit(struct conn *conn)
 	suspect_first(conn);
 	if (exec_trigger(conn))
 		return -EINVAL;
+	if (served(conn) && window_closed(conn)) {	/* each timeout probes it once */
+		conn->probe_due = true;
+		trigger_queue(conn);
+	}
 	if (served(conn) && choice)
 		conn->counters.rescues++;
 	return ask_kernel(choice);
@@ -75,9 +88,9 @@ static int get(struct mptcp_sock *msk, bool reinject)
 		}
 		exec_trigger(conn);
 		if (served(conn)) {
-			bool probe = msk->first_pending && READ_ONCE(msk->snd_una) == msk->snd_nxt &&
-				     !before64(conn->sent_seq, conn->wnd_end);
+			bool probe = conn->probe_due && window_closed(conn);
 
+			conn->probe_due = false;
 			if (!probe)
 				return -EINVAL;
 			/* a closed window is probed by the kernel */

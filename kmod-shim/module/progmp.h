@@ -139,6 +139,7 @@ struct conn {
 	u64 triggers;
 	u32 mss;			/* of the packets that are cut */
 	bool started, running;
+	bool probe_due;			/* the timer fired while the window was closed */
 	bool probing;			/* the kernel was left to send; it may hold a subflow's lock */
 	unsigned long idle_since;	/* jiffies | 1 while data waits and nothing is outstanding */
 	struct progmp_counters counters;

@@ -34,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) receive: usize,
     /// Size of the send buffers; 0: as the kernel likes.
     pub(crate) buffer: usize,
+    /// The receivers do not read before so many ms have passed.
+    pub(crate) hold_ms: u64,
     /// Subflows beside the first to wait for.
     pub(crate) joins: usize,
     /// How long nothing may arrive.
@@ -50,6 +52,7 @@ impl Plan {
             pause_ms: 0,
             receive: 0,
             buffer: 0,
+            hold_ms: 0,
             joins: 1,
             patience: Duration::from_secs(90),
         }
@@ -284,9 +287,9 @@ impl Pair {
         let seed = u64::from(PORT.load(Ordering::Relaxed));
         let (up, down) = thread::scope(|scope| {
             let sent_up = scope.spawn(|| send(&self.client, plan.up, plan, seed));
-            let got_up = scope.spawn(|| receive(&self.server, &progress.up));
+            let got_up = scope.spawn(|| receive(&self.server, plan, &progress.up));
             let sent_down = scope.spawn(|| send(&self.server, plan.down, plan, !seed));
-            let got_down = scope.spawn(|| receive(&self.client, &progress.down));
+            let got_down = scope.spawn(|| receive(&self.client, plan, &progress.down));
             let beside = meanwhile(&progress);
             let direction = |sent: thread::ScopedJoinHandle<'_, Sum>,
                              got: thread::ScopedJoinHandle<'_, Sum>| {
@@ -332,7 +335,8 @@ fn send(mut to: &TcpStream, bytes: u64, plan: &Plan, seed: u64) -> Sum {
     Ok((sent, hash.finalize().into()))
 }
 
-fn receive(mut from: &TcpStream, progress: &AtomicU64) -> Sum {
+fn receive(mut from: &TcpStream, plan: &Plan, progress: &AtomicU64) -> Sum {
+    thread::sleep(Duration::from_millis(plan.hold_ms));
     let mut hash = Sha256::new();
     let mut received = 0;
     let mut buffer = vec![0; 262_144];

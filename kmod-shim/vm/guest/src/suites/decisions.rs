@@ -122,20 +122,18 @@ fn one(name: &str) -> Verdict {
 fn surroundings(round: u64) -> ([Link; 2], Plan, u64) {
     let slow = Link::with_delay(20);
     let plan = Plan::both(3_000_000);
-    match round {
+    if round == 0 {
         // Long queues, and nothing is lost; a state of 500 packets takes long to replay.
-        0 => ([Link::with_delay(5), slow], plan, WANTED / 5),
-        // Short queues; links that drop what does not fit, and then some more, so that RQ fills.
-        _ => {
-            let mut lossy = Link::narrow(5);
-            lossy.loss_per_mille = if round.is_multiple_of(2) { 5 } else { 0 };
-            let plan = Plan {
-                buffer: 48 << 10,
-                ..plan
-            };
-            ([lossy, Link::narrow(20)], plan, WANTED)
-        }
+        return ([Link::with_delay(5), slow], plan, WANTED / 5);
     }
+    // Short queues; links that drop what does not fit, and then some more, so that RQ fills.
+    let mut lossy = Link::narrow(5);
+    lossy.loss_per_mille = if round.is_multiple_of(2) { 5 } else { 0 };
+    let plan = Plan {
+        buffer: 48 << 10,
+        ..plan
+    };
+    ([lossy, Link::narrow(20)], plan, WANTED)
 }
 
 /// Replays what is traced until the transfer is done and nothing is left.

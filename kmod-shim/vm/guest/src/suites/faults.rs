@@ -48,6 +48,10 @@ pub(crate) const SUITE: Suite = Suite {
             run: tiny_window,
         },
         Test {
+            name: "a_closed_window_is_probed_by_the_timer_and_opens",
+            run: closed_window,
+        },
+        Test {
             name: "writes_of_one_byte",
             run: single_bytes,
         },
@@ -159,6 +163,32 @@ fn tiny_window() -> Verdict {
         ..Plan::both(300_000)
     };
     survives("default", &net, &plan, |_| Ok(()))
+}
+
+fn closed_window() -> Verdict {
+    const WAIT: Duration = Duration::from_millis(1_500);
+    let net = Net::usual()?;
+    let plan = Plan {
+        hold_ms: 4_000,
+        receive: 65_536,
+        ..Plan::up(3_000_000)
+    };
+    let mut probes = 0;
+    let remark = survives("default", &net, &plan, |_| {
+        // By now the window is full.
+        thread::sleep(WAIT);
+        let before = net.sent(End::Client)?;
+        thread::sleep(WAIT);
+        let after = net.sent(End::Client)?;
+        probes = after.iter().sum::<u64>() - before.iter().sum::<u64>();
+        Ok(())
+    })?;
+    // A probe for each acknowledgement would be 150 of 70 bytes and more.
+    if (1..4_000).contains(&probes) {
+        Ok(format!("{probes} bytes of probes; {remark}"))
+    } else {
+        Err(format!("{probes} bytes of probes; {remark}"))
+    }
 }
 
 fn single_bytes() -> Verdict {
