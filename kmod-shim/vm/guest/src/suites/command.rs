@@ -30,6 +30,10 @@ pub(crate) const SUITE: Suite = Suite {
             run: unproved,
         },
         Test {
+            name: "load_refuses_what_this_kernel_does_not_give",
+            run: not_given,
+        },
+        Test {
             name: "set_status_and_restore_speak_with_the_kernel",
             run: settings,
         },
@@ -176,6 +180,23 @@ fn unproved() -> Verdict {
     )?;
     says(&["list"], 0, &["endless", "not proved"])?;
     says(&["unload", "endless"], 0, &[])
+}
+
+fn not_given() -> Verdict {
+    shim::device()?;
+    fs::write(
+        "/tmp/wide.progmp",
+        "SCHEDULER wide;\nSUBFLOWS.MAX(s => s.BW_OUT_SEND).PUSH(Q.POP());\n",
+    )
+    .tried("a file")?;
+    let words = ["property-not-given", "BW_OUT_SEND"];
+    says(&["load", "/tmp/wide.progmp"], 2, &words)?;
+    let left = shim::device()?.schedulers().tried("the list")?;
+    if left.is_empty() {
+        Ok(String::new())
+    } else {
+        Err("it was loaded".to_owned())
+    }
 }
 
 fn settings() -> Verdict {
