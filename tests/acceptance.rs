@@ -80,7 +80,7 @@ fn asked(source: &str, loops: Loops) -> Option<Verdict> {
         name: "acceptance".to_owned(),
         proof: Proof::Unproved,
         loops: "",
-        rewriting: false,
+        rewriting: "off",
         packets: 0,
         needs: Vec::new(),
         bounds: Vec::new(),

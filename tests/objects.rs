@@ -46,7 +46,7 @@ fn written(insns: &[Insn]) -> Vec<u8> {
         name: "counting".to_owned(),
         proof: Proof::AnySize,
         loops: "bounded",
-        rewriting: false,
+        rewriting: "off",
         packets: 64,
         needs: vec!["R1".to_owned()],
         bounds: vec![("steps", "7".to_owned())],

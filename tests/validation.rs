@@ -104,7 +104,7 @@ fn each_program_of_an_object_is_safe() {
         name,
         proof: Proof::AnySize,
         loops: "may-goto",
-        rewriting: false,
+        rewriting: "off",
         packets: 256,
         needs: Vec::new(),
         bounds: Vec::new(),

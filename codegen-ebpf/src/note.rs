@@ -18,8 +18,8 @@ pub struct Note {
     pub proof: Proof,
     /// `may-goto` or `bounded`.
     pub loops: &'static str,
-    /// Whether the compiler was to rewrite the source.
-    pub rewriting: bool,
+    /// What the compiler was to do to the source: `off`, `on` or `compress`.
+    pub rewriting: &'static str,
     /// Most packets that a host may show of each queue.
     pub packets: usize,
     /// Names of what it reads and writes; see [`needs`].
@@ -72,7 +72,7 @@ impl Note {
             Proof::Unproved => line("proof", &"none"),
         }
         line("loops", &self.loops);
-        line("rewriting", &if self.rewriting { "on" } else { "off" });
+        line("rewriting", &self.rewriting);
         line("packets", &self.packets);
         line("needs", &self.needs.join(" "));
         for (name, formula) in &self.bounds {
@@ -155,7 +155,7 @@ mod tests {
                 packets: 16,
             },
             loops: "may-goto",
-            rewriting: false,
+            rewriting: "off",
             packets: 256,
             needs: vec!["Q".to_owned(), "subflow.RTT".to_owned()],
             bounds: vec![("steps", "12·s + 40".to_owned())],

@@ -32,7 +32,7 @@ fn counting() -> Vec<u8> {
         name: "counting_runs_for_ever".to_owned(),
         proof: Proof::Unproved,
         loops: "may-goto",
-        rewriting: false,
+        rewriting: "off",
         packets: 256,
         needs: vec!["R1".to_owned()],
         bounds: Vec::new(),

@@ -244,6 +244,11 @@ pub(crate) fn differences<D: Compare>(d: &mut D, a: &Program, b: &Program) -> Op
     // The same seed: RANDOM of one site is the same in both.
     d.redo();
     let second = d.run(b, start);
+    compare(d, &first, &second)
+}
+
+/// How two runs may differ, case by case; `None` if the domain cannot say.
+pub(crate) fn compare<D: Compare>(d: &mut D, first: &Run<D>, second: &Run<D>) -> Option<Vec<Term>> {
     let mut cases = vec![d.users_differ(&first.after.users, &second.after.users)];
     for (x, y) in first.after.registers.iter().zip(&second.after.registers) {
         let same = d.equal(x, y);
@@ -253,7 +258,7 @@ pub(crate) fn differences<D: Compare>(d: &mut D, a: &Program, b: &Program) -> Op
         let (x, y) = (first.after.queue(name), second.after.queue(name));
         cases.push(d.lists_differ(x, y));
     }
-    cases.extend(d.actions_differ(&first, &second)?);
+    cases.extend(d.actions_differ(first, second)?);
     Some(cases)
 }
 

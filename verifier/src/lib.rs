@@ -8,6 +8,7 @@ mod ask;
 mod bound;
 mod bounded;
 mod check;
+mod compress;
 mod concrete;
 mod conservation;
 mod copies;
@@ -43,6 +44,7 @@ pub mod validate;
 mod tests;
 
 pub use check::prove;
+pub use compress::{Compression, compresses};
 pub use engine::Options;
 pub use equivalence::{Equivalence, equivalent};
 pub use explain::explain;

@@ -67,6 +67,17 @@ impl Lockstep {
         std::mem::take(&mut self.cases)
     }
 
+    /// How many loops each program has reached.
+    pub(crate) fn reached(&self) -> (usize, usize) {
+        (self.loops.len(), self.reached)
+    }
+
+    /// The first loop of the first program.
+    pub(crate) fn first(&self) -> Option<Rc<Unrolled>> {
+        let first = self.loops.first()?.as_ref()?;
+        Some(Rc::clone(&first.0))
+    }
+
     fn partner(&mut self) -> Option<Pair> {
         let place = self.reached;
         self.reached += 1;
@@ -84,6 +95,12 @@ impl Unbounded {
         list: &Rc<Set>,
         guard: Term,
     ) -> bool {
+        if self.lockstep.stage == Stage::Off
+            && let Some(path) = &mut self.path
+        {
+            // Its symbols would be others each time.
+            path.lose();
+        }
         if self.lockstep.stage != Stage::Leads {
             return false;
         }

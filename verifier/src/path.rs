@@ -21,16 +21,39 @@ pub(crate) struct Path {
     answers: Vec<(Term, bool)>,
     /// How many of them this run has come by.
     next: usize,
+    /// What was shown to hold on this path.
+    shown: Vec<(Term, bool)>,
     /// There were too many questions.
     lost: bool,
 }
 
-/// Paths that are tried at most.
-const PATHS: usize = 400;
 /// Questions on one path.
 const ANSWERS: usize = 64;
 
 impl Path {
+    /// Paths that are tried at most.
+    pub(crate) const MOST: usize = 400;
+
+    /// From now on, on this path, the condition is known to have this value.
+    pub(crate) fn show(&mut self, condition: Term, value: bool) {
+        self.shown.push((condition, value));
+    }
+
+    /// Whether nothing is shown by it; from now on it may show something again.
+    pub(crate) const fn find_again(&mut self) -> bool {
+        std::mem::replace(&mut self.lost, false)
+    }
+
+    /// Whether nothing is shown by it.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// Whether it was the last one.
+    pub(crate) const fn is_done(&self) -> bool {
+        self.answers.is_empty()
+    }
+
     /// What was asked in this run.
     pub(crate) fn so_far(&self) -> &[(Term, bool)] {
         &self.answers[..self.next]
@@ -52,7 +75,8 @@ impl Path {
     }
 
     /// The next path: the last answer that was TRUE becomes FALSE. `false` if there is none.
-    fn turn(&mut self) -> bool {
+    pub(crate) fn turn(&mut self) -> bool {
+        self.shown.clear();
         while let Some((condition, answer)) = self.answers.pop() {
             if answer {
                 self.answers.push((condition, false));
@@ -95,7 +119,7 @@ impl Unbounded {
     /// A formula with what was decided so far.
     fn under_path(&mut self, formula: Term) -> Term {
         let answers: Vec<(Term, bool)> = match &self.path {
-            Some(path) => path.so_far().to_vec(),
+            Some(path) => [path.so_far(), &path.shown].concat(),
             None => Vec::new(),
         };
         let mut rest = formula;
@@ -115,7 +139,7 @@ pub(crate) fn agree_on_all_paths(
 ) -> bool {
     side.domain.path = Some(Path::default());
     let run = side.domain.run;
-    for _ in 0..PATHS {
+    for _ in 0..Path::MOST {
         let domain = &mut side.domain;
         domain.run = run;
         domain.loops.clear();
@@ -139,15 +163,16 @@ pub(crate) fn agree_on_all_paths(
 }
 
 /// Whether a case cannot be on this path.
-fn never(side: &mut Side<Unbounded>, case: Term, options: &Options) -> bool {
+pub(crate) fn never(side: &mut Side<Unbounded>, case: Term, options: &Options) -> bool {
     let domain = &mut side.domain;
     let rest = domain.under_path(case);
     if domain.terms.node(rest) == Node::Bool(false) {
         return true;
     }
-    let answers = &domain.path.as_ref().expect("a path is followed").answers;
+    let path = domain.path.as_ref().expect("a path is followed");
+    let known = [&path.answers[..], &path.shown].concat();
     let mut parts = vec![rest];
-    for (condition, answer) in answers.clone() {
+    for (condition, answer) in known {
         parts.push(if answer {
             condition
         } else {

@@ -56,6 +56,15 @@ impl Arithmetic {
     }
 }
 
+/// What the host has done since the state was sampled: packets that it transmitted on one subflow.
+pub(crate) struct Moved {
+    pub(crate) subflow: Term,
+    /// How many.
+    pub(crate) count: Term,
+    /// Which, over the canonical packet.
+    pub(crate) sent: Term,
+}
+
 /// The domain.
 pub(crate) struct Unbounded {
     /// The arena.
@@ -88,6 +97,8 @@ pub(crate) struct Unbounded {
     pub(crate) loops: Vec<LoopMemo>,
     /// The loops of the program that the present one is compared with.
     pub(crate) lockstep: Lockstep,
+    /// What was transmitted before the execution.
+    pub(crate) moved: Option<Moved>,
     /// What is decided, if paths are followed one at a time.
     pub(crate) path: Option<Path>,
     /// Z3 units that a side query of a loop summary may take.
@@ -155,6 +166,7 @@ impl Unbounded {
             loops: Vec::new(),
             lockstep: Lockstep::default(),
             path: None,
+            moved: None,
             side_effort: 200_000,
             room: room.clone(),
             run: 0,
@@ -539,7 +551,15 @@ impl Domain for Unbounded {
             return self.arith(ArithOp::Div, &rtt, &thousand);
         }
         let func = self.subflow_func(property);
-        self.terms.apply(func, &[*subflow])
+        let value = self.terms.apply(func, &[*subflow]);
+        match &self.moved {
+            Some(moved) if property == SubflowInt::Queued => {
+                let more = self.terms.add(value, moved.count);
+                let this = self.terms.eq(*subflow, moved.subflow);
+                self.terms.ite(this, more, value)
+            }
+            _ => value,
+        }
     }
     fn subflow_bool(&mut self, property: SubflowBool, subflow: &Term) -> Term {
         let func = if let Some(&func) = self.subflow_bools.get(&property) {
@@ -564,12 +584,22 @@ impl Domain for Unbounded {
         self.terms.apply(self.psh, &[*packet])
     }
     fn sent_on(&mut self, packet: &Term, subflow: &Term) -> Term {
-        self.terms.apply(self.sent, &[*packet, *subflow])
+        let before = self.terms.apply(self.sent, &[*packet, *subflow]);
+        let Some(moved) = &self.moved else {
+            return before;
+        };
+        let this = self.terms.eq(*subflow, moved.subflow);
+        let now = moved.sent;
+        let now = self
+            .terms
+            .substitute(now, &[(self.canonical_packet, *packet)]);
+        let now = self.terms.and(&[this, now]);
+        self.terms.or(&[before, now])
     }
     fn sent_on_all(&mut self, packet: &Term) -> Term {
         let s = self.canonical_subflow;
         let present = self.terms.apply(self.present, &[s]);
-        let sent = self.terms.apply(self.sent, &[*packet, s]);
+        let sent = self.sent_on(packet, &s);
         let body = self.terms.implies(present, sent);
         self.terms.forall(&[s], body)
     }

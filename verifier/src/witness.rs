@@ -46,6 +46,12 @@ pub(crate) struct Summed {
 }
 
 impl Unbounded {
+    /// The `GETs` from a list: index, whether there is none, and the element.
+    pub(crate) fn gets_of(&self, list: Term) -> Vec<(Term, Term, Term)> {
+        let gets = self.gets.iter().filter(|got| got.list == list);
+        gets.map(|got| (got.index, got.null, got.elem)).collect()
+    }
+
     fn cached(&self, key: &WitnessKey) -> Option<(Term, Term)> {
         self.witnesses.get(key).copied()
     }

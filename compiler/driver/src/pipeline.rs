@@ -7,7 +7,7 @@ use crate::files;
 use crate::human::file_stem;
 use crate::levels::Levels;
 use crate::report::{CodeReport, DiagnosticReport, FileReport, FileVerdict, PropertyReport};
-use crate::rewrite::{Outcome, lowered};
+use crate::rewrite::{Outcome, Rewriting, lowered};
 use crate::story::Run;
 use crate::svg;
 use progmp_verifier::{Effort, Finding, Judgement, Level, Options, Property, Replayed};
@@ -28,8 +28,8 @@ pub struct Settings {
     pub options: Options,
     /// Whether counterexamples are also drawn.
     pub draw: bool,
-    /// Compile the source as it is.
-    pub no_rewrite: bool,
+    /// What is done before compiling.
+    pub rewriting: Rewriting,
     /// Fail on purpose.
     pub provoke_fault: bool,
 }
@@ -176,7 +176,7 @@ pub fn check_loaded(
         return checked;
     };
     let form = progmp_codegen_ebpf::Options::default();
-    let lowered = lowered(program, &form, !settings.no_rewrite);
+    let lowered = lowered(program, &form, settings.rewriting);
     checked.code = Some(CodeReport::new(lowered.code.as_ref()));
     checked.rewriting = Some(lowered.outcome);
     let asked = &program.requirements;

@@ -8,8 +8,79 @@ use std::fmt::{self, Write as _};
 
 use progmp_codegen_ebpf::{Code, Error, Options, compile};
 use progmp_ir::Program;
-use progmp_rewrite::{Left, Trace, optimize};
-use progmp_verifier::{Refinement, refines};
+use progmp_rewrite::{Left, NoSite, Site, Trace, compress, optimize, sites};
+use progmp_verifier::{
+    Compression, Level, Property, Refinement, Size, Verdict, compresses, prove, refines,
+};
+
+use progmp_syntax::SourceFile;
+
+use crate::levels::Levels;
+
+/// What may be done to a program before it is compiled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rewriting {
+    /// Nothing.
+    Off,
+    /// It becomes cheaper, and each execution stays the same.
+    #[default]
+    On,
+    /// Before that, one execution is made to do what several would.
+    Compress,
+}
+
+impl Rewriting {
+    /// As the note of an object has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Compress => "compress",
+        }
+    }
+
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Off, Self::On, Self::Compress];
+        all.into_iter().find(|one| one.name() == name)
+    }
+
+    /// By the switches of a command line.
+    pub const fn of(no_rewrite: bool, compress: bool) -> Self {
+        match (no_rewrite, compress) {
+            (true, _) => Self::Off,
+            (false, true) => Self::Compress,
+            (false, false) => Self::On,
+        }
+    }
+}
+
+/// What became of compression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compressed {
+    /// These statements go on as long as the window allows.
+    Used(Vec<Site>),
+    /// There is no place for it.
+    NoSite(NoSite),
+    /// This condition is not shown.
+    NotShown(&'static str),
+    /// It is the same in a quiet trigger, but this gate property is not proved of it.
+    Gate(Property),
+}
+
+impl fmt::Display for Compressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Used(_) => write!(
+                f,
+                "used: proved to send what the source sends in each quiet trigger, for any size"
+            ),
+            Self::NoSite(why) => write!(f, "not tried: {why}"),
+            Self::NotShown(what) => write!(f, "not used: it is not shown that {what}"),
+            Self::Gate(property) => write!(f, "not used: {property} is not proved of the result"),
+        }
+    }
+}
 
 /// What was compiled.
 #[derive(Debug)]
@@ -20,6 +91,10 @@ pub struct Lowered {
     pub code: Result<Code, Error>,
     /// Which of them, and why.
     pub outcome: Outcome,
+    /// What was asked for.
+    pub rewriting: Rewriting,
+    /// What became of compression, if it was asked for.
+    pub compressed: Option<Compressed>,
     /// What the optimiser did, also if it was not used.
     pub trace: Trace,
 }
@@ -75,15 +150,95 @@ impl fmt::Display for Outcome {
 
 /// Rewrites, if that is wanted, and compiles.
 ///
-/// The effort of the proof does not depend on any option, so that equal sources give equal bytes.
-pub fn lowered(program: &Program, options: &Options, rewriting: bool) -> Lowered {
+/// The effort of the proofs does not depend on any option, so that equal sources give equal bytes.
+pub fn lowered(program: &Program, options: &Options, rewriting: Rewriting) -> Lowered {
+    let (compressed, told) = match rewriting {
+        Rewriting::Compress => {
+            let (program, told) = compression(program);
+            (program, Some(told))
+        }
+        Rewriting::Off | Rewriting::On => (None, None),
+    };
+    let first = compressed.as_ref().unwrap_or(program);
+    let lowered = cheaper(first, *options, rewriting, told);
+    match (&lowered.code, &lowered.compressed) {
+        // What does not fit is not used.
+        (Err(_), Some(Compressed::Used(_))) => {
+            let told = Compressed::NotShown("it fits");
+            cheaper(program, *options, rewriting, Some(told))
+        }
+        _ => lowered,
+    }
+}
+
+/// A program of which one execution does what several do, if there is one that may be used.
+fn compression(program: &Program) -> (Option<Program>, Compressed) {
+    let all = match sites(program) {
+        Ok(all) => all,
+        Err(why) => return (None, Compressed::NoSite(why)),
+    };
+    let options = progmp_verifier::Options::default();
+    let mut why = None;
+    // Each place by itself, and with those before it.
+    let mut used: Vec<Site> = Vec::new();
+    for site in all {
+        let mut more = used.clone();
+        more.push(site);
+        match compresses(program, &compress(program, &more), &options) {
+            Compression::Proved => used = more,
+            Compression::Unknown(what) => {
+                why.get_or_insert(what);
+            }
+        }
+    }
+    if used.is_empty() {
+        let why = why.expect("there was a place");
+        return (None, Compressed::NotShown(why));
+    }
+    let compressed = compress(program, &used);
+    match unproved(&compressed) {
+        Some(property) => (None, Compressed::Gate(property)),
+        None => (Some(compressed), Compressed::Used(used)),
+    }
+}
+
+/// A gate property that is not proved of a program for any size.
+fn unproved(program: &Program) -> Option<Property> {
+    let levels = Levels::default();
+    let options = progmp_verifier::Options::default();
+    // What the source is required to do holds of it, and is not asked again.
+    let mut program = program.clone();
+    program.requirements.clear();
+    let report = prove(&program, &options, &mut |_| ());
+    let mut open = report.findings.iter().filter(|finding| {
+        let proved = matches!(
+            finding.verdict,
+            Verdict::Proved {
+                size: Size::Any,
+                ..
+            }
+        );
+        levels.of(finding) == Level::Gate && !proved
+    });
+    open.next().map(|finding| finding.property)
+}
+
+fn cheaper(
+    program: &Program,
+    options: Options,
+    rewriting: Rewriting,
+    compressed: Option<Compressed>,
+) -> Lowered {
+    let told = compressed.clone();
     let source = |outcome, trace| Lowered {
         program: program.clone(),
-        code: compile(program, options),
+        code: compile(program, &options),
         outcome,
+        rewriting,
+        compressed: told,
         trace,
     };
-    if !rewriting {
+    if rewriting == Rewriting::Off {
         return source(Outcome::Off, Trace::default());
     }
     let optimized = optimize(program, &progmp_rules::all());
@@ -99,11 +254,13 @@ pub fn lowered(program: &Program, options: &Options, rewriting: bool) -> Lowered
         Refinement::Refuted(_) => return source(Outcome::Refuted, trace),
         Refinement::Unknown => return source(Outcome::Unknown, trace),
     }
-    match compile(&after, options) {
+    match compile(&after, &options) {
         Ok(code) => Lowered {
             program: after,
             code: Ok(code),
             outcome: Outcome::Used,
+            rewriting,
+            compressed,
             trace,
         },
         Err(error) => source(Outcome::TooLarge(error.to_string()), trace),
@@ -111,9 +268,24 @@ pub fn lowered(program: &Program, options: &Options, rewriting: bool) -> Lowered
 }
 
 /// What was done and what became of it, for people.
-pub fn report(name: &str, source: &Result<Code, Error>, lowered: &Lowered) -> String {
+pub fn report(
+    name: &str,
+    source: &SourceFile,
+    code: &Result<Code, Error>,
+    lowered: &Lowered,
+) -> String {
     let mut text = format!("{name}: {}\n", lowered.outcome);
-    if let (Ok(before), Ok(after), Outcome::Used) = (source, &lowered.code, &lowered.outcome) {
+    if let Some(compressed) = &lowered.compressed {
+        let _ = writeln!(text, "compression: {compressed}");
+        if let Compressed::Used(sites) = compressed {
+            for site in sites {
+                let line = source.position(site.span.start).line;
+                let shown = source.line(line).unwrap_or_default();
+                let _ = writeln!(text, "  line {line}: {}", shown.trim());
+            }
+        }
+    }
+    if let (Ok(before), Ok(after), Outcome::Used) = (code, &lowered.code, &lowered.outcome) {
         let _ = writeln!(
             text,
             "instructions: {} before, {} after",
@@ -133,7 +305,7 @@ mod tests {
 
     use super::*;
 
-    fn outcome(text: &str, rewriting: bool) -> Outcome {
+    fn outcome(text: &str, rewriting: Rewriting) -> Outcome {
         let parsed = progmp_syntax::parse("test", text.as_bytes(), &[]);
         let program = parsed.program.expect("it has no mistake");
         let options = Options {
@@ -148,12 +320,12 @@ mod tests {
     #[test]
     fn a_program_is_replaced_only_by_one_that_is_proved() {
         let cheaper = "IF (Q.COUNT == 0) { RETURN; } SUBFLOWS.TOP.PUSH(Q.POP());";
-        assert_eq!(outcome(cheaper, true), Outcome::Used);
-        assert_eq!(outcome(cheaper, false), Outcome::Off);
+        assert_eq!(outcome(cheaper, Rewriting::On), Outcome::Used);
+        assert_eq!(outcome(cheaper, Rewriting::Off), Outcome::Off);
         let random = "SET(R1, RANDOM + 0);";
-        assert_eq!(outcome(random, true), Outcome::Left(Left::Random));
-        assert_eq!(outcome("RETURN;", true), Outcome::Nothing);
+        assert_eq!(outcome(random, Rewriting::On), Outcome::Left(Left::Random));
+        assert_eq!(outcome("RETURN;", Rewriting::On), Outcome::Nothing);
         let long = "SET(R1, R1 + 0);".repeat(1_000);
-        assert_eq!(outcome(&long, true), Outcome::Left(Left::TooLarge));
+        assert_eq!(outcome(&long, Rewriting::On), Outcome::Left(Left::TooLarge));
     }
 }

@@ -6,6 +6,7 @@
 //! egg, and the verifier compares both programs without reading it. `specs/rewriting.md` has more.
 
 mod arrange;
+mod compress;
 mod cost;
 mod draw;
 mod graph;
@@ -17,6 +18,7 @@ mod tree;
 use progmp_ir::{Program, wellformed};
 use progmp_rules::{RuleSet, Term};
 
+pub use compress::{NoSite, Site, compress, sites};
 pub use cost::cost;
 pub use draw::draw;
 pub use moves::{Move, Path, make};

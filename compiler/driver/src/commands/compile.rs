@@ -20,7 +20,7 @@ use crate::human::{self, View, file_stem};
 use crate::levels::Levels;
 use crate::pipeline::{self, Checked, Settings, load};
 use crate::report::FileVerdict;
-use crate::rewrite::{self, Lowered, Outcome, lowered};
+use crate::rewrite::{self, Lowered, Outcome, Rewriting, lowered};
 
 /// What to compile, and how.
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,9 @@ pub struct Args {
     /// Compile the source as it is, without rewriting; the object tells
     #[arg(long)]
     no_rewrite: bool,
+    /// Let one execution push as many packets as the window takes, where that is proved to be the same
+    #[arg(long, conflicts_with = "no_rewrite")]
+    compress: bool,
     /// Compile without proof; the object tells
     #[arg(long)]
     unproved: bool,
@@ -85,6 +88,12 @@ enum Stage {
     RewriteReport,
     /// All forms of one expression that the optimiser looked at, for Graphviz
     Egraph,
+}
+
+impl Args {
+    const fn rewriting(&self) -> Rewriting {
+        Rewriting::of(self.no_rewrite, self.compress)
+    }
 }
 
 impl Form {
@@ -149,7 +158,7 @@ pub fn compile(args: &Args) -> Exit {
     } else {
         let mut settings = Settings {
             levels,
-            no_rewrite: args.no_rewrite,
+            rewriting: args.rewriting(),
             ..Settings::default()
         };
         if let Some(rlimit) = args.rlimit {
@@ -163,7 +172,7 @@ pub fn compile(args: &Args) -> Exit {
         let program = checked.program.expect("what is accepted is a program");
         (checked.name, checked.source.text, program, proof)
     };
-    let lowered = lowered(&program, &args.loops.options(), !args.no_rewrite);
+    let lowered = lowered(&program, &args.loops.options(), args.rewriting());
     let code = match &lowered.code {
         Ok(code) => code,
         Err(error) => return failed(&format!("{name}: {error}")),
@@ -265,7 +274,7 @@ pub(super) fn note(name: &str, lowered: &Lowered, code: &Code, form: Form, proof
         name: program.name.clone().unwrap_or_else(|| file_stem(name)),
         proof,
         loops: form.name(),
-        rewriting: lowered.outcome != Outcome::Off,
+        rewriting: lowered.rewriting.name(),
         packets: form.packets(),
         needs: needs(program),
         bounds: vec![
@@ -288,7 +297,7 @@ fn emit(args: &Args, stage: Stage) -> Exit {
         Stage::Ast => format!("{ast:#?}\n"),
         Stage::Ir => format!("{program:#?}\n"),
         Stage::Vcode | Stage::Asm => {
-            match lowered(program, &args.loops.options(), !args.no_rewrite).code {
+            match lowered(program, &args.loops.options(), args.rewriting()).code {
                 Ok(code) if stage == Stage::Vcode => code.vcode.to_string(),
                 Ok(code) => listing(&code, &loaded.source),
                 Err(error) => return failed(&format!("{}: {error}", loaded.name)),
@@ -296,8 +305,9 @@ fn emit(args: &Args, stage: Stage) -> Exit {
         }
         Stage::RewriteReport => {
             let options = args.loops.options();
-            let lowered = lowered(program, &options, !args.no_rewrite);
-            rewrite::report(&loaded.name, &lower(program, &options), &lowered)
+            let lowered = lowered(program, &options, args.rewriting());
+            let code = lower(program, &options);
+            rewrite::report(&loaded.name, &loaded.source, &code, &lowered)
         }
         Stage::Egraph => {
             let line = |at: u32| u32::try_from(loaded.source.position(at).line).unwrap_or(u32::MAX);

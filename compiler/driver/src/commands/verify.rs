@@ -13,6 +13,7 @@ use crate::levels::Levels;
 use crate::pipeline::{self, Artifact, FAULT, Settings};
 use crate::progress::Progress;
 use crate::report::{DiagnosticReport, FileReport, FileVerdict, Report};
+use crate::rewrite::Rewriting;
 use progmp_verifier::Options;
 
 /// What to verify, and how.
@@ -135,7 +136,7 @@ pub fn verify(args: &Args) -> Exit {
         levels,
         options,
         draw: args.svg.is_some(),
-        no_rewrite: args.no_rewrite,
+        rewriting: Rewriting::of(args.no_rewrite, false),
         provoke_fault: args.provoke_fault,
     };
     judge(args, &settings, view)

@@ -305,6 +305,43 @@ fn rewriting_can_be_switched_off_and_the_object_tells() {
     }
 }
 
+/// New data goes to the fastest subflow that has a window.
+const FASTEST: &str = "SCHEDULER fastest;\n\
+    VAR ready = SUBFLOWS.FILTER(s => !s.LOSSY AND s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED);\n\
+    IF (!Q.EMPTY) {\n    VAR next = Q.TOP;\n    \
+    ready.FILTER(s => s.HAS_WINDOW_FOR(next)).MIN(s => s.RTT).PUSH(Q.POP());\n}\n";
+
+#[test]
+fn one_execution_may_be_made_to_fill_the_window() {
+    let bench = Bench::new(&[("fastest", FASTEST), ("good", GOOD)]);
+    let emit = ["compile", "fastest", "--compress", "--emit=rewrite-report"];
+    let words = [
+        "compression: used: proved to send what the source sends in each quiet trigger",
+        "line 5: ready.FILTER",
+    ];
+    bench.progmp(&emit).says(0, &words);
+    let emit = ["compile", "good", "--compress", "--emit=rewrite-report"];
+    let words = ["compression: not tried: the list is not filtered by HAS_WINDOW_FOR"];
+    bench.progmp(&emit).says(0, &words);
+    let args = ["compile", "fastest", "--compress", "--no-load", "-o", "o"];
+    assert_eq!(bench.progmp(&args).code, Some(0));
+    let found = object(&bench, "o");
+    assert_eq!(said(&found, "rewriting"), "compress");
+    assert_eq!(said(&found, "actions"), "p + 1");
+    let words = ["fastest may be loaded: proved for any size"];
+    bench.progmp(&["load", "--check", "o"]).says(0, &words);
+    bench
+        .progmp(&[
+            "compile",
+            "fastest",
+            "--compress",
+            "--no-rewrite",
+            "-o",
+            "o",
+        ])
+        .complains(2, &["cannot be used with"]);
+}
+
 #[test]
 fn the_graph_of_an_expression_is_drawn() {
     let bench = Bench::new(&[("wasteful", WASTEFUL)]);

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::files;
 use crate::pipeline::{self, Loaded, Settings};
 use crate::report::FileVerdict;
-use crate::rewrite::lowered;
+use crate::rewrite::{Rewriting, lowered};
 
 /// What to load, and how.
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,9 @@ pub struct Args {
     /// Compile a scheduler as it is, without rewriting; an object tells by itself
     #[arg(long)]
     no_rewrite: bool,
+    /// Let one execution push as many packets as the window takes, where that is proved to be the same
+    #[arg(long, conflicts_with = "no_rewrite")]
+    compress: bool,
     /// Put it in the place of the scheduler of this name, under traffic
     #[arg(long)]
     replace: bool,
@@ -162,7 +165,7 @@ fn prepared(args: &Args) -> Result<Ready, Exit> {
         let how = How {
             prove: !args.unproved,
             form: Form::MayGoto,
-            rewriting: !args.no_rewrite,
+            rewriting: Rewriting::of(args.no_rewrite, args.compress),
         };
         return made(&name, loaded, how).map(|(ready, _)| ready);
     }
@@ -188,12 +191,9 @@ fn from_object(name: &str, bytes: &[u8], found: &Object, unproved: bool) -> Resu
     };
     let file = source_name(found);
     let loaded = pipeline::load_text(&file, found.source.as_bytes(), &[]);
-    let rewriting = match said("rewriting") {
-        "on" => true,
-        "off" => false,
-        other => {
-            return Err(failed(&format!("{name}: bad-object: rewriting: {other}")));
-        }
+    let Some(rewriting) = Rewriting::named(said("rewriting")) else {
+        let other = said("rewriting");
+        return Err(failed(&format!("{name}: bad-object: rewriting: {other}")));
     };
     let how = How {
         prove: said("proof") != "none",
@@ -234,7 +234,7 @@ fn source_name(found: &Object) -> String {
 struct How {
     prove: bool,
     form: Form,
-    rewriting: bool,
+    rewriting: Rewriting,
 }
 
 /// Verifies, if that is wanted, and compiles; gives the object's bytes too.
@@ -246,7 +246,7 @@ fn made(name: &str, loaded: Loaded, how: How) -> Result<(Ready, Vec<u8>), Exit> 
     } = how;
     let (program, source, proof) = if prove {
         let settings = Settings {
-            no_rewrite: !rewriting,
+            rewriting,
             ..Settings::default()
         };
         let checked = pipeline::check_loaded(loaded, &settings, &mut |_| ());

@@ -1,0 +1,536 @@
+//! Does one execution of this program do what several of that one do?
+//!
+//! A compressed program pushes, in a loop at its end, packet after packet of Q on the subflow that it
+//! chose for the first one. What is proved: in a trigger during which nothing changes but by what the host
+//! itself transmits, it transmits the same packets on the same subflows in the same order as the
+//! source, and ends in the same state. The state may show more packets of Q as others leave it, if nobody
+//! sent them yet.
+//!
+//! By induction over the packets of the loop. On each path of the compressed program on which it has
+//! the loop, where the source has none,
+//!
+//! 1. before the loop both did the same: one packet of Q was pushed;
+//! 2. the loop's list begins where Q begins, and leaves nothing out before its end;
+//! 3. an iteration in which all earlier ones pushed either pushes the first packet of Q on the same subflow, or
+//!    returns;
+//! 4. if it pushes, then so does the source, in the state that the host has then: the packets before are
+//!    transmitted on the subflow, so they are in QU, `SENT_ON` holds of them, and QUEUED has grown by their
+//!    number.
+//!
+//! On the other paths both do the same. Loops inside of loops, registers and USER values are beyond this.
+
+use std::rc::Rc;
+
+use progmp_ir::{EventKind, Kind, Needs, Program, QueueName, State};
+
+use crate::engine::{Encoding, Options, Side};
+use crate::equivalence::{Compare, acts, compare};
+use crate::judge::Run;
+use crate::path::{Path, never};
+use crate::smt::{Node, Profile, Room, Sort, Term};
+use crate::symbolic::upper;
+use crate::unbounded::{Arithmetic, Moved, Set, Unbounded};
+
+/// The answer to "does one execution of the second do what several of the first do?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// It does, in every trigger in which nothing changes but by transmissions, for any number of
+    /// subflows and packets.
+    Proved,
+    /// It is not shown: this condition is not.
+    Unknown(&'static str),
+}
+
+/// Decides whether `after` may stand in for `before`, trigger by trigger.
+///
+/// # Panics
+/// If equal runs ask unequal questions: our mistake.
+pub fn compresses(before: &Program, after: &Program, options: &Options) -> Compression {
+    if Needs::of(before).uses_random() || Needs::of(after).uses_random() {
+        return Compression::Unknown("it does not use RANDOM");
+    }
+    let room = Room::with_budget(options.rlimit.saturating_mul(Options::QUERIES));
+    let mut domain = Unbounded::new(&room, after, Arithmetic::Abstract);
+    domain.path = Some(Path::default());
+    let p = domain.canonical_packet;
+    let mut proof = Proof {
+        packet: domain.symbol("turn", Sort::Packet, &[]),
+        count: domain.symbol("sent_before", Sort::Word, &[]),
+        shown: domain.symbol("shown", Sort::Bool, &[p]),
+        side: Side::new(&room, domain, Profile::Proof, *options),
+        options: *options,
+    };
+    let run = proof.side.domain.run;
+    for _ in 0..Path::MOST {
+        proof.side.domain.run = run;
+        if let Err(why) = proof.path(before, after) {
+            return Compression::Unknown(why);
+        }
+        let path = proof.side.domain.path.as_mut();
+        if !path.expect("a path is followed").turn() {
+            break;
+        }
+    }
+    let domain = &mut proof.side.domain;
+    let path = domain.path.as_ref().expect("a path is followed");
+    if domain.terms.exhausted() || !path.is_done() {
+        return Compression::Unknown("the proof is too large");
+    }
+    Compression::Proved
+}
+
+struct Proof {
+    side: Side<Unbounded>,
+    options: Options,
+    /// The packet whose turn it is in the loop.
+    packet: Term,
+    /// How many packets were sent before it.
+    count: Term,
+    /// What the host shows of Q then.
+    shown: Term,
+}
+
+/// The only action of an execution that does nothing else: one packet of Q is pushed.
+struct Only {
+    guard: Term,
+    subflow: Term,
+    packet: Term,
+}
+
+type Why = &'static str;
+const FIRST: Why = "the first packet is pushed as the source does";
+const STEP: Why = "an iteration pushes the next packet or returns";
+const SAME: Why = "the source pushes the next packet on the same subflow";
+
+impl Proof {
+    fn path(&mut self, before: &Program, after: &Program) -> Result<(), Why> {
+        let d = &mut self.side.domain;
+        d.loops.clear();
+        d.moved = None;
+        d.lockstep.begin();
+        let start = d.start();
+        let compressed = d.run(after, start.clone());
+        d.redo();
+        let source = d.run(before, start.clone());
+        let (made, reached) = d.lockstep.reached();
+        match (made, reached) {
+            (a, b) if a == b => {
+                let mut cases =
+                    compare(d, &source, &compressed).ok_or("other paths differ in their loops")?;
+                cases.extend(d.lockstep.take());
+                self.impossible(cases, "what is not compressed is the same")
+            }
+            (1, 0) => self.tail(before, &start, &source, &compressed),
+            _ => Err("there is one loop at the end"),
+        }
+    }
+
+    fn impossible(&mut self, cases: Vec<Term>, why: Why) -> Result<(), Why> {
+        if self.side.domain.path.as_ref().is_none_or(Path::is_lost) {
+            return Err("the proof is too large");
+        }
+        let mut cases = cases.into_iter();
+        let holds = cases.all(|case| never(&mut self.side, case, &self.options));
+        if holds { Ok(()) } else { Err(why) }
+    }
+
+    /// The path with the loop.
+    fn tail(
+        &mut self,
+        before: &Program,
+        start: &State<Unbounded>,
+        source: &Run<Unbounded>,
+        compressed: &Run<Unbounded>,
+    ) -> Result<(), Why> {
+        let d = &mut self.side.domain;
+        let made = d.lockstep.first().expect("there is one");
+        let _ = d.lockstep.take();
+        let (c, it) = (self.packet, made.it);
+        if made.kind != Kind::Packet || !made.outer.is_empty() {
+            return Err("the loop goes over packets");
+        }
+
+        // 1. One packet was pushed, and the source did the same.
+        let flat = |run: &Run<Unbounded>| -> Vec<_> {
+            let events = run.log.iter().filter(|event| event.scope.is_empty());
+            events.cloned().collect()
+        };
+        let first = only(&flat(compressed)).ok_or(FIRST)?;
+        let other = only(&source.log).ok_or(FIRST)?;
+        let order: Vec<bool> = acts(&compressed.log)
+            .iter()
+            .map(|event| event.scope.is_empty())
+            .collect();
+        if order != [true, false] {
+            return Err(FIRST);
+        }
+        let mut cases = vec![
+            d.terms.not(first.guard),
+            d.terms.not(other.guard),
+            distinct(d, first.subflow, other.subflow),
+            distinct(d, first.packet, other.packet),
+        ];
+        for name in QueueName::ALL {
+            let (a, b) = (source.after.queue(name), made.entered.queue(name));
+            cases.push(d.lists_differ(a, b));
+        }
+        self.impossible(cases, FIRST)?;
+
+        // 2. The list is the beginning of Q.
+        let d = &mut self.side.domain;
+        let queue = Rc::clone(made.entered.queue(QueueName::Send));
+        let (x, y) = (
+            d.fresh_variable(Kind::Packet),
+            d.fresh_variable(Kind::Packet),
+        );
+        let (in_list, in_queue) = (d.at(&made.list, x), d.at(&queue, x));
+        let absent = d.terms.not(in_queue);
+        let mut cases = vec![d.terms.and(&[in_list, absent])];
+        let (earlier, there) = (d.before(Kind::Packet, y, x), d.at(&queue, y));
+        let listed = d.at(&made.list, y);
+        let left_out = d.terms.not(listed);
+        cases.push(d.terms.and(&[in_list, there, earlier, left_out]));
+        self.impossible(cases, "the loop goes over the beginning of Q")?;
+
+        // 3. An iteration pushes the first packet of what is left, or returns.
+        let d = &mut self.side.domain;
+        let inner = only(&made.events).ok_or(STEP)?;
+        let here = |d: &mut Unbounded, term: Term| d.terms.substitute(term, &[(it, c)]);
+        let p = d.canonical_packet;
+        let rest = d.at(&queue, p);
+        let passed = d.before(Kind::Packet, p, c);
+        let to_come = d.terms.not(passed);
+        let rest = d.terms.and(&[rest, to_come]);
+        let begun = here(d, made.begun.queue(QueueName::Send).formula);
+        let as_left = d.terms.iff(begun, rest);
+        let mut known = vec![d.terms.forall(&[p], as_left), d.at(&made.list, c)];
+        let gone = here(d, made.begun.returned);
+        known.push(d.terms.not(gone));
+        let pushes = here(d, inner.guard);
+        let stays = d.terms.not(pushes);
+        let ended = here(d, made.ended.returned);
+        let goes_on = d.terms.not(ended);
+        let (subflow, packet) = (here(d, inner.subflow), here(d, inner.packet));
+        let (elsewhere, another) = (distinct(d, subflow, first.subflow), distinct(d, packet, c));
+        let cases = vec![
+            d.terms.and(&[stays, goes_on]),
+            d.terms.and(&[pushes, elsewhere]),
+            d.terms.and(&[pushes, another]),
+        ];
+        let cases = self.under(&known, cases);
+        self.impossible(cases, STEP)?;
+
+        // 4. The source does so, too, in the state that the host has then.
+        let listed = self.side.domain.at(&made.list, c);
+        let known = vec![listed, pushes];
+        self.step(before, start, first.subflow, rest, known)
+    }
+
+    /// Cases under assumptions.
+    fn under(&mut self, known: &[Term], cases: Vec<Term>) -> Vec<Term> {
+        let terms = &mut self.side.domain.terms;
+        let with = |case| {
+            let parts: Vec<Term> = known.iter().copied().chain([case]).collect();
+            terms.and(&parts)
+        };
+        cases.into_iter().map(with).collect()
+    }
+
+    fn step(
+        &mut self,
+        before: &Program,
+        start: &State<Unbounded>,
+        subflow: Term,
+        rest: Term,
+        mut known: Vec<Term>,
+    ) -> Result<(), Why> {
+        let d = &mut self.side.domain;
+        let c = self.packet;
+        let p = d.canonical_packet;
+        let [all, unacked, lost] = QueueName::ALL.map(|name| start.queue(name).formula);
+
+        // As many packets of Q were sent as stand before this one.
+        let number = self.count;
+        let limit = d.terms.word(1 << 32);
+        known.push(d.terms.ult(number, limit));
+        for (index, null, elem) in d.gets_of(all) {
+            let beyond = d.before(Kind::Packet, elem, c);
+            let within = d.terms.not(beyond);
+            let reached = d.terms.or(&[null, within]);
+            let more = d.terms.ult(index, number);
+            let at_most = d.terms.not(more);
+            known.push(d.terms.implies(reached, at_most));
+            known.extend(room(d, index, number));
+        }
+
+        let mut seen_in_q = Vec::new();
+        // What is left of Q may be followed by packets that nobody saw yet.
+        let shown = self.shown;
+        let kept = d.terms.implies(rest, shown);
+        seen_in_q.push(d.terms.forall(&[p], kept));
+        let q = d.fresh_variable(Kind::Packet);
+        let (older, in_front) = (
+            d.at(start.queue(QueueName::Send), q),
+            d.before(Kind::Packet, q, p),
+        );
+        let behind = d.terms.implies(older, in_front);
+        let behind = d.terms.forall(&[q], behind);
+        let seen = d.terms.or(&[all, unacked, lost]);
+        let unseen = d.terms.not(seen);
+        let fresh = d.terms.and(&[unseen, behind]);
+        let known_or_new = d.terms.or(&[rest, fresh]);
+        let only_these = d.terms.implies(shown, known_or_new);
+        seen_in_q.push(d.terms.forall(&[p], only_these));
+
+        // So the next packet is the first.
+        let shown_set = set(shown);
+        let top = d.witness_end(&shown_set, false);
+        let other = distinct(d, top.value, c);
+        let all_known: Vec<Term> = known.iter().chain(&seen_in_q).copied().collect();
+        let cases = self.under(&all_known, vec![top.null, other]);
+        self.impossible(cases, SAME)?;
+        let d = &mut self.side.domain;
+        known.push(d.terms.not(top.null));
+        if d.terms.condition(top.null) == Some(top.null) {
+            let path = d.path.as_mut().expect("a path is followed");
+            path.show(top.null, false);
+        }
+        known.push(d.terms.eq(top.value, c));
+
+        let left = d.terms.not(rest);
+        let moved = d.terms.and(&[all, left]);
+        let unacked = d.terms.or(&[unacked, moved]);
+        let mut then = start.clone();
+        then.queues = [shown, unacked, lost].map(set);
+        d.moved = Some(Moved {
+            subflow,
+            count: number,
+            sent: moved,
+        });
+        d.redo();
+        let run = d.run(before, then);
+        d.moved = None;
+        // Loops, or too many questions: then no state may come this way.
+        let strays = d.path.as_mut().is_some_and(Path::find_again);
+        let cases = match only(&run.log).filter(|_| !strays) {
+            Some(only) => vec![
+                d.terms.not(only.guard),
+                distinct(d, only.subflow, subflow),
+                distinct(d, only.packet, c),
+            ],
+            None => vec![d.terms.bool(true)],
+        };
+        // Mostly it is enough to know which packet is the first.
+        let few = self.under(&known, cases.clone());
+        known.extend(seen_in_q);
+        let all = self.under(&known, cases);
+        for (few, all) in few.into_iter().zip(all) {
+            if self.impossible(vec![few], SAME).is_err() {
+                self.impossible(vec![all], SAME)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What `number <= c - d - 1` says of `number + d`, where nothing wraps: proved here, as no solver
+/// likes to. If `d < c`, then `c - d - 1 >= 0`, and `number <= c - d - 1` just if `number + d < c`.
+fn room(d: &mut Unbounded, index: Term, number: Term) -> Option<Term> {
+    let Node::Add(a, b) = d.terms.node(index) else {
+        return None;
+    };
+    let difference = match (d.terms.node(a), d.terms.node(b)) {
+        (Node::Word(u64::MAX), _) => b,
+        (_, Node::Word(u64::MAX)) => a,
+        _ => return None,
+    };
+    let Node::Sub(most, used) = d.terms.node(difference) else {
+        return None;
+    };
+    // The number is below 2^32.
+    if upper(&d.terms, &d.widths, used) >= 1 << 60 {
+        return None;
+    }
+    let some = d.terms.ult(used, most);
+    let more = d.terms.ult(index, number);
+    let at_most = d.terms.not(more);
+    let sum = d.terms.add(number, used);
+    let fits = d.terms.ult(sum, most);
+    let holds = d.terms.and(&[some, at_most]);
+    Some(d.terms.implies(holds, fits))
+}
+
+fn set(formula: Term) -> Rc<Set> {
+    Rc::new(Set {
+        kind: Kind::Packet,
+        formula,
+        parent: None,
+    })
+}
+
+fn distinct(d: &mut Unbounded, a: Term, b: Term) -> Term {
+    let same = d.terms.eq(a, b);
+    d.terms.not(same)
+}
+
+/// The one PUSH of what these events pop from Q; `None` if they do anything else that lasts.
+fn only(events: &[progmp_ir::Event<Unbounded>]) -> Option<Only> {
+    let lasting = events.iter().any(|event| {
+        matches!(
+            event.kind,
+            EventKind::Set { .. } | EventKind::SetUser { .. } | EventKind::Drop { .. }
+        )
+    });
+    let mut pops = events.iter().filter_map(|event| match event.kind {
+        EventKind::Pop { queue, packet, .. } => Some((event.guard, queue, packet)),
+        _ => None,
+    });
+    let pop = pops.next();
+    let acts = acts(events);
+    let ([push], Some((taken, QueueName::Send, popped)), None, false) =
+        (&acts[..], pop, pops.next(), lasting)
+    else {
+        return None;
+    };
+    let EventKind::Push {
+        subflow, packet, ..
+    } = push.kind
+    else {
+        return None;
+    };
+    // It is popped just if it is pushed.
+    (taken == push.guard && popped == packet).then_some(Only {
+        guard: push.guard,
+        subflow,
+        packet,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str =
+        "VAR ready = SUBFLOWS.FILTER(s => !s.LOSSY AND s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED);
+        IF (!RQ.EMPTY) {
+            VAR lost = RQ.TOP;
+            VAR fresh = ready.FILTER(s => s.HAS_WINDOW_FOR(lost) AND !lost.SENT_ON(s));
+            IF (!fresh.EMPTY) { fresh.MIN(s => s.RTT).PUSH(RQ.POP()); RETURN; }
+        }
+        IF (!Q.EMPTY) {
+            VAR next = Q.TOP;
+            VAR best = ready.FILTER(s => s.HAS_WINDOW_FOR(next)).MIN(s => s.RTT);";
+
+    fn program(text: &str) -> Program {
+        let parsed = progmp_syntax::parse("test", text.as_bytes(), &[]);
+        parsed
+            .program
+            .unwrap_or_else(|| panic!("{text}: {:?}", parsed.diagnostics))
+    }
+
+    fn answer(tail: &str) -> Compression {
+        let source = program(&format!("{HEAD} best.PUSH(Q.POP()); }}"));
+        let compressed = program(&format!("{HEAD} {tail} }}"));
+        compresses(&source, &compressed, &Options::default())
+    }
+
+    /// With this room, if this holds, while that does.
+    fn tail(room: &str, safe: &str, goes_on: &str) -> String {
+        format!(
+            "IF (best != NULL) {{
+                VAR last = Q.GET({room});
+                best.PUSH(Q.POP());
+                IF ({safe}) {{
+                    FOREACH (VAR p IN Q.FILTER(p => last == NULL OR p.SEQ <= last.SEQ)) {{
+                        IF (!({goes_on})) {{ RETURN; }}
+                        best.PUSH(Q.POP());
+                    }}
+                }}
+            }}"
+        )
+    }
+
+    const ROOM: &str = "best.CWND - (best.SKBS_IN_FLIGHT + best.QUEUED) - 1";
+    const SAFE: &str = "ready.FILTER(s => !s.HAS_WINDOW_FOR(next)).EMPTY";
+    const WINDOW: &str = "best.HAS_WINDOW_FOR(p)";
+
+    #[test]
+    fn as_many_packets_as_the_window_takes_may_go_at_once() {
+        assert_eq!(answer(&tail(ROOM, SAFE, WINDOW)), Compression::Proved);
+        assert_eq!(answer("best.PUSH(Q.POP());"), Compression::Proved);
+    }
+
+    #[test]
+    fn each_condition_is_needed() {
+        let same = "the source pushes the next packet on the same subflow";
+        let cases = [
+            // One packet too many.
+            (
+                "best.CWND - (best.SKBS_IN_FLIGHT + best.QUEUED)",
+                SAFE,
+                WINDOW,
+                same,
+            ),
+            // Another subflow may have a window for the next packet.
+            (ROOM, "TRUE", WINDOW, same),
+            // The peer has no window for the next packet.
+            (ROOM, SAFE, "TRUE", same),
+            (ROOM, SAFE, "best.HAS_WINDOW_FOR(next)", same),
+        ];
+        for (room, safe, goes_on, why) in cases {
+            let text = tail(room, safe, goes_on);
+            assert_eq!(answer(&text), Compression::Unknown(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn another_loop_is_not_the_one() {
+        let right = tail(ROOM, SAFE, WINDOW);
+        let wrong = [
+            // It goes on after a packet that is left.
+            right.replace("{ RETURN; }", "{ VOID(0); } ELSE {").replace(
+                "best.PUSH(Q.POP());
+                    }",
+                "best.PUSH(Q.POP()); } }",
+            ),
+            // The list does not begin where Q does.
+            right.replace("p.SEQ <= last.SEQ", "p.SEQ > last.SEQ"),
+            // It keeps the packet.
+            right.replace(
+                "{ RETURN; }\n                        best.PUSH(Q.POP());",
+                "{ RETURN; }\n                        best.PUSH(p);",
+            ),
+            // Another subflow.
+            right.replace(
+                "{ RETURN; }\n                        best.PUSH",
+                "{ RETURN; }\n                        ready.LAST.PUSH",
+            ),
+        ];
+        for text in wrong {
+            assert_ne!(text, right);
+            assert!(matches!(answer(&text), Compression::Unknown(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn room_is_what_is_left_of_the_window() {
+        let corners = |bits: u32| [0, 1, 2, 77, (1 << bits) - 2, (1 << bits) - 1];
+        for most in corners(32).into_iter().chain([u64::MAX, 1 << 61]) {
+            for used in corners(60).into_iter().filter(|used| *used < most) {
+                let index = most - used - 1;
+                let near = [index, index.wrapping_add(1), index / 2];
+                for number in corners(32).into_iter().chain(near) {
+                    if number >> 32 == 0 {
+                        assert_eq!(number <= index, number + used < most);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_writes_a_register_is_not_compressed() {
+        let text = tail(ROOM, SAFE, WINDOW).replace("{ RETURN; }", "{ SET(R1, 1); RETURN; }");
+        assert!(matches!(answer(&text), Compression::Unknown(_)));
+    }
+}
