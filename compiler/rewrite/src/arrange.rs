@@ -6,42 +6,79 @@
 
 use progmp_rules::{Op, Term};
 
+use crate::cost::cost as cost_of;
 use crate::moves::{Move, Path, blocks, changes, make, mentions, places, pure, reads};
 use crate::tree::{Node, NodeKind, Tree};
 
 /// Operators that a program may have after copying.
 const LARGEST: usize = 700;
 /// Times that something is copied.
-const COPIES: usize = 2;
+const COPIES: usize = 3;
+/// Rounds of a loop, for the estimate.
+const MEMBERS: u64 = 4;
 
 /// Moves VARs as far down as they go; returns what was done, in order.
 pub(crate) fn arrange(tree: &Tree) -> (Tree, Vec<Move>) {
     let mut tree = tree.clone();
     let mut moves = Vec::new();
     settle(&mut tree, &mut moves);
+    let mut best = (tree.clone(), moves.len());
     for _ in 0..COPIES {
         let Some(change) = join(&tree.body, &mut Vec::new()) else {
             break;
         };
-        let Some(mut next) = make(&tree, &change) else {
+        let Some(next) = make(&tree, &change) else {
             break;
         };
-        let mut more = vec![change];
-        settle(&mut next, &mut more);
-        // A copy must pay: where the branch is not taken, some VAR goes further down.
-        let pays = more.iter().any(|change| match change {
-            Move::Sink { block, .. } | Move::Delay { block, .. } => {
-                block.last().is_some_and(|(_, arm)| *arm == 1)
-            }
-            Move::Dead { .. } | Move::Join { .. } => false,
-        });
-        if !pays || size(&next.body) > LARGEST {
+        tree = next;
+        moves.push(change);
+        settle(&mut tree, &mut moves);
+        if size(&tree.body) > LARGEST {
             break;
         }
-        tree = next;
-        moves.append(&mut more);
+        // A copy must pay, by itself or with the next one, and not only a little.
+        let (now, before) = (expected(&tree.body).0, expected(&best.0.body).0);
+        if now < before - before / 50 {
+            best = (tree.clone(), moves.len());
+        }
     }
-    (tree, moves)
+    moves.truncate(best.1);
+    (best.0, moves)
+}
+
+/// A probability of one.
+const SURE: u64 = 1 << 20;
+
+/// What a block is expected to cost if each IF goes either way with equal probability, and how
+/// probable it is that the execution goes on behind it, in parts of [`SURE`].
+fn expected(block: &[Node]) -> (u64, u64) {
+    let mut cost = 0_u64;
+    let mut reached = SURE;
+    for node in block {
+        let own: usize = places(node).iter().map(|place| cost_of(&place.term)).sum();
+        let own = u64::try_from(own).unwrap_or(u64::MAX).saturating_add(1);
+        let (inner, goes_on) = match &node.kind {
+            NodeKind::If {
+                then, otherwise, ..
+            } => {
+                let (a, b) = (
+                    expected(then),
+                    otherwise.as_deref().map_or((0, SURE), expected),
+                );
+                (a.0.saturating_add(b.0) / 2, u64::midpoint(a.1, b.1))
+            }
+            NodeKind::Foreach { body, .. } => {
+                let (inner, goes_on) = expected(body);
+                (inner.saturating_mul(MEMBERS), goes_on)
+            }
+            NodeKind::Return => (0, 0),
+            _ => (0, SURE),
+        };
+        let own = own.saturating_mul(SURE).saturating_add(inner);
+        cost = cost.saturating_add((own / SURE).saturating_mul(reached));
+        reached = (reached * goes_on) / SURE;
+    }
+    (cost, reached)
 }
 
 /// Moves VARs down until none goes further.
