@@ -130,6 +130,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Off => write!(f, "off"),
             Self::Left(Left::Random) => write!(f, "not tried: it uses RANDOM"),
+            Self::Left(Left::Prints) => write!(f, "not tried: it uses PRINT"),
             Self::Left(Left::TooLarge) => write!(f, "not tried: it is too long"),
             Self::Nothing => write!(f, "nothing is cheaper"),
             Self::Used => write!(f, "used: proved to decide as the source, for any size"),
@@ -325,6 +326,8 @@ mod tests {
         let random = "SET(R1, RANDOM + 0);";
         assert_eq!(outcome(random, Rewriting::On), Outcome::Left(Left::Random));
         assert_eq!(outcome("RETURN;", Rewriting::On), Outcome::Nothing);
+        let prints = "VAR x = 0; PRINT(\"here\");";
+        assert_eq!(outcome(prints, Rewriting::On), Outcome::Left(Left::Prints));
         let long = "SET(R1, R1 + 0);".repeat(1_000);
         assert_eq!(outcome(&long, Rewriting::On), Outcome::Left(Left::TooLarge));
     }

@@ -30,7 +30,7 @@ pub struct Site {
 /// Why nothing can be compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoSite {
-    /// The program uses RANDOM or is too long.
+    /// The program uses RANDOM or PRINT, or is too long.
     Left,
     /// No PUSH of `Q.POP()` is the last that a program does.
     NoPush,
@@ -43,7 +43,7 @@ pub enum NoSite {
 impl fmt::Display for NoSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Left => "it uses RANDOM, or is too long",
+            Self::Left => "it uses RANDOM or PRINT, or is too long",
             Self::NoPush => "nothing that is popped from Q is pushed as the last thing",
             Self::NoChoice => "the subflow is not the one of a list with the least or greatest key",
             Self::NoWindow => "the list is not filtered by HAS_WINDOW_FOR of one packet",
@@ -60,6 +60,9 @@ pub fn sites(program: &Program) -> Result<Vec<Site>, NoSite> {
         return Err(NoSite::Left);
     }
     let tree = Tree::of(program).ok_or(NoSite::Left)?;
+    if crate::prints(&tree.body) {
+        return Err(NoSite::Left);
+    }
     let mut found = Vec::new();
     let mut closest = NoSite::NoPush;
     last(

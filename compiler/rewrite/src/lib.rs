@@ -42,14 +42,24 @@ pub struct Optimized {
 pub enum Left {
     /// It uses RANDOM, and a site is tied to its place.
     Random,
+    /// It prints: a PRINT is told by the number of its statement, which would change.
+    Prints,
     /// It has more than [`LARGEST`] expressions.
     TooLarge,
+}
+
+/// Whether a program has a PRINT.
+pub(crate) fn prints(block: &[Node]) -> bool {
+    block.iter().any(|node| {
+        matches!(node.kind, NodeKind::Print { .. })
+            || moves::blocks(node).into_iter().any(|inner| prints(inner))
+    })
 }
 
 /// Expressions that a program may have.
 pub const LARGEST: usize = 1_500;
 
-/// Makes a program cheaper. One with RANDOM stays as it is, as does a large one.
+/// Makes a program cheaper. One with RANDOM or PRINT stays as it is, as does a large one.
 ///
 /// # Panics
 /// If the trace does not replay to the result, or the result is not well-formed: our mistakes.
@@ -65,6 +75,9 @@ pub fn optimize(program: &Program, rules: &RuleSet) -> Optimized {
     let Some(tree) = Tree::of(program) else {
         return alone(Left::Random);
     };
+    if prints(&tree.body) {
+        return alone(Left::Prints);
+    }
     let (mut tree, moves) = arrange::arrange(&tree);
     let rewrites = graph::Rewrites::of(rules);
     let mut derivations = Vec::new();
