@@ -6,7 +6,9 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The module is not there.
-    #[error("no-module: /dev/progmp does not exist; insert progmp.ko first, or let `progmp load --module` do it")]
+    #[error(
+        "no-module: /dev/progmp does not exist; insert progmp.ko first, or let `progmp load --module` do it"
+    )]
     NoModule,
     /// Root, or the capability, is missing.
     #[error("no-privilege: {0} needs {1}")]

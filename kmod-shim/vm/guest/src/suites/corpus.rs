@@ -291,7 +291,9 @@ fn compensates() -> Verdict {
     // The slow subflow still has much under way when the fast one is idle.
     let net = Net::new(&[Link::with_delay(5), Link::with_delay(100)])?;
     let served = Served::by("compensating")?;
+    // All at once: both subflows get something at the start.
     let plan = Plan {
+        write: 400_000,
         patience: Duration::from_mins(1),
         ..Plan::up(400_000)
     };

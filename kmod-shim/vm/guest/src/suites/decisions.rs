@@ -124,7 +124,7 @@ fn surroundings(round: u64) -> ([Link; 2], Plan, u64) {
     let plan = Plan::both(3_000_000);
     if round == 0 {
         // Long queues, and nothing is lost; a state of 500 packets takes long to replay.
-        return ([Link::with_delay(5), slow], plan, WANTED / 5);
+        return ([Link::with_delay(5), slow], plan, WANTED / 10);
     }
     // Short queues; links that drop what does not fit, and then some more, so that RQ fills.
     let mut lossy = Link::narrow(5);
