@@ -200,8 +200,10 @@ static void conn_to_default(struct sock *sk)
 	struct mptcp_sched_ops *kernels;
 	struct conn *conn = conn_get(sk);
 
-	if (msk->sched != &progmp_sched)
+	if (msk->sched != &progmp_sched) {
+		conn_closed(msk);
 		goto out;
+	}
 	rcu_read_lock();
 	kernels = static_call(kernel_find)("default");
 	rcu_read_unlock();
@@ -294,8 +296,8 @@ bool conn_is_default(struct net *net, const char *name)
 	return is;
 }
 
-/* The next connection of which `sched` is true (of any if NULL), with references to it and its socket. */
-static struct conn *conn_any(struct sched *sched)
+/* Some connection with this scheduler in this namespace (any, if NULL), with references to it and its socket. */
+static struct conn *conn_any(const struct sched *sched, const struct net *net)
 {
 	struct conn *conn, *found = NULL;
 	int bucket;
@@ -303,6 +305,8 @@ static struct conn *conn_any(struct sched *sched)
 	rcu_read_lock();
 	hash_for_each_rcu(conns, bucket, conn, node) {
 		if (sched && READ_ONCE(conn->sched) != sched)
+			continue;
+		if (net && !net_eq(sock_net(conn->sk), net))
 			continue;
 		if (!refcount_inc_not_zero(&conn->ref))
 			continue;
@@ -316,12 +320,12 @@ static struct conn *conn_any(struct sched *sched)
 	return found;
 }
 
-u32 conn_restore_all(void)
+u32 conn_restore(const struct net *net)
 {
 	struct conn *conn;
 	u32 count = 0;
 
-	while ((conn = conn_any(NULL))) {
+	while ((conn = conn_any(NULL, net))) {
 		struct sock *sk = conn->sk;
 
 		lock_sock(sk);
@@ -357,7 +361,7 @@ void conn_sched_gone(struct sched *sched)
 			sched_put(sched);
 	}
 	up_read(&net_rwsem);
-	while ((conn = conn_any(sched))) {
+	while ((conn = conn_any(sched, NULL))) {
 		struct sock *sk = conn->sk;
 
 		lock_sock(sk);

@@ -21,7 +21,9 @@ static struct socket *socket_of(int fd)
 
 	if (!socket)
 		return ERR_PTR(err);
-	if (!socket->sk || socket->sk->sk_protocol != IPPROTO_MPTCP) {
+	/* a raw socket may have the same protocol number, and is none */
+	if (!socket->sk || !sk_is_inet(socket->sk) || socket->sk->sk_type != SOCK_STREAM ||
+	    socket->sk->sk_protocol != IPPROTO_MPTCP) {
 		sockfd_put(socket);
 		return ERR_PTR(-EPROTOTYPE);
 	}
@@ -175,10 +177,18 @@ static void get_version(struct progmp_version *to)
 	strscpy(to->module, PROGMP_MODULE_VERSION, sizeof(to->module));
 }
 
-static bool needs_privilege(unsigned int call)
+/* Over one network namespace, its owner decides; traces and time are taken of all of them. */
+static bool may(unsigned int call)
 {
-	return call == PROGMP_IOC_DEFAULT || call == PROGMP_IOC_RESTORE || call == PROGMP_IOC_TRACE ||
-	       call == PROGMP_IOC_TIMING;
+	switch (call) {
+	case PROGMP_IOC_DEFAULT:
+	case PROGMP_IOC_RESTORE:
+		return ns_capable(current->nsproxy->net_ns->user_ns, CAP_NET_ADMIN);
+	case PROGMP_IOC_TRACE:
+	case PROGMP_IOC_TIMING:
+		return capable(CAP_NET_ADMIN);
+	}
+	return true;
 }
 
 union argument {
@@ -215,7 +225,7 @@ static long dispatch(struct file *file, unsigned int call, union argument *argum
 	case PROGMP_IOC_SCHEDULER:
 		return get_scheduler(&argument->scheduler);
 	case PROGMP_IOC_RESTORE:
-		argument->word = conn_restore_all();
+		argument->word = conn_restore(capable(CAP_NET_ADMIN) ? NULL : current->nsproxy->net_ns);
 		return 0;
 	case PROGMP_IOC_TRACE:
 		return trace_start(file, &argument->tracing);
@@ -234,7 +244,7 @@ static long control_ioctl(struct file *file, unsigned int call, unsigned long us
 
 	if (_IOC_TYPE(call) != 0xb7 || bytes > sizeof(*argument))
 		return -ENOTTY;
-	if (needs_privilege(call) && !ns_capable(current->nsproxy->net_ns->user_ns, CAP_NET_ADMIN))
+	if (!may(call))
 		return -EPERM;
 	argument = kzalloc(sizeof(*argument), GFP_KERNEL);
 	if (!argument)

@@ -179,15 +179,16 @@ static bool adopt(struct conn *conn, struct room *room, bool *took)
 
 static enum outcome run_once(struct conn *conn, struct room *room, bool *effect, bool *took, u32 *reason)
 {
-	bool traced = trace_wants(conn), counts;
+	bool traced = trace_wants(conn), counts, proved;
 	u64 start = exec_timing ? ktime_get_ns() : 0;
 
 	if (traced)
 		trace_before(conn, room);
-	if (!sched_run(conn->sched, &room->env)) {
+	if (!sched_run(conn->sched, &room->env, &proved)) {
 		*reason = PROGMP_REMOVED;
 		return FELL_BACK;
 	}
+	room->tainted |= !proved;
 	if (start)
 		room->counters.run_ns += ktime_get_ns() - start;
 	room->counters.executions++;
@@ -373,6 +374,7 @@ bool exec_trigger(struct conn *conn)
 	conn->triggers++;
 	room->conn = conn;
 	room->transmissions = 0;
+	room->tainted = false;
 	memset(&room->counters, 0, sizeof(room->counters));
 	room->counters.triggers = 1;
 	reinjected = conn->counters.reinjected;
@@ -381,7 +383,7 @@ bool exec_trigger(struct conn *conn)
 	all = send_all(conn, room);
 	if (outcome == BLOCKED || !all)
 		room->counters.blocked++;
-	if (sched->flags & PROGMP_UNPROVED)
+	if (room->tainted)
 		room->header = false;
 	packets_advance(conn);
 	sent = room->counters.pushes;

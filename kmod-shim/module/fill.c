@@ -250,7 +250,7 @@ static bool lengthen_q(struct conn *conn, struct room *room)
  */
 void fill_again(struct conn *conn, struct room *room)
 {
-	bool trusted = !(conn->sched->flags & PROGMP_UNPROVED), fits = trusted && !room->stray;
+	bool trusted = !room->tainted, fits = trusted && !room->stray;
 	u32 short_q = min3((u32)PROGMP_Q_SHORT / 2, conn->sched->packets, conn->q_count);
 
 	if (!trusted)

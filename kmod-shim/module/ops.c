@@ -82,15 +82,17 @@ void sched_put(struct sched *sched)
 		kfree_rcu(sched, rcu);
 }
 
-/* False if there is no program any more. */
-bool sched_run(struct sched *sched, struct progmp_env *env)
+/* False if there is no program any more. It may be replaced at any time, so what ran says what is proved. */
+bool sched_run(struct sched *sched, struct progmp_env *env, bool *proved)
 {
 	struct progmp_ops *ops;
 
 	rcu_read_lock();
 	ops = rcu_dereference(sched->ops);
-	if (ops)
+	if (ops) {
+		*proved = ops->subflows && !(ops->flags & PROGMP_UNPROVED);
 		ops->schedule(env);
+	}
 	rcu_read_unlock();
 	return ops;
 }

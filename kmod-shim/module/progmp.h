@@ -170,6 +170,7 @@ struct room {
 	struct progmp_block *before;	/* copy for tracing; NULL while nobody traces */
 	struct conn *conn;
 	bool header;			/* the constants are in the block */
+	bool tainted;			/* a program without a proof ran in this trigger */
 	u32 packets;			/* records in use */
 	u32 shown[3];			/* members of the queues */
 	u32 words;			/* of each queue that may be other than 0 in the block */
@@ -243,7 +244,7 @@ int ops_init(void);
 struct sched *sched_find(const char *name);		/* takes a reference */
 struct sched *sched_at(u32 index);			/* takes a reference */
 void sched_put(struct sched *sched);
-bool sched_run(struct sched *sched, struct progmp_env *env);
+bool sched_run(struct sched *sched, struct progmp_env *env, bool *proved);
 
 /* conn.c: connections, and who serves them */
 extern struct mptcp_sched_ops progmp_sched;
@@ -258,7 +259,7 @@ int conn_choose(struct sock *sk, const char *name);
 int conn_set_default(struct net *net, const char *name);
 bool conn_is_default(struct net *net, const char *name);
 void conn_fall_back(struct conn *conn, u32 reason);
-u32 conn_restore_all(void);
+u32 conn_restore(const struct net *net);		/* NULL: of all namespaces */
 void conn_sched_gone(struct sched *sched);
 
 /* packets.c: the ring */

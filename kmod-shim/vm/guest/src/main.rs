@@ -1,8 +1,8 @@
 //! The first process of the virtual machine, and the only one of ours.
 //!
 //! In: the kernel's command line, which names suites. Out: one line for each test on the second
-//! serial port; then the machine goes off. Started as anything but the first process, it is the
-//! transfer tool.
+//! serial port; then the machine goes off. Started with the argument of a test,
+//! it is what that test needs as a process of its own.
 
 mod dmesg;
 mod init;
@@ -19,6 +19,15 @@ type Verdict = Result<String, String>;
 fn main() -> ExitCode {
     if std::process::id() == 1 {
         init::run();
+    }
+    if std::env::args().nth(1).as_deref() == Some(suites::lifecycle::ELSEWHERE) {
+        return match suites::lifecycle::ask_elsewhere() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        };
     }
     eprintln!("progmp-guest is the first process of a virtual machine; see cargo vm");
     ExitCode::from(2)

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use progmp_control::{Device, Error, load};
 use rustix::fs::Uid;
-use rustix::thread::set_thread_uid;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, socket_with};
+use rustix::thread::{UnshareFlags, set_thread_uid};
 
 use super::served::{Served, brief};
 use super::{Suite, Test};
 use crate::net::{End, Link, Net, batch};
 use crate::shim::{self, Object};
-use crate::transfer::{Plan, connect};
+use crate::transfer::{Pair, Plan, connect};
 use crate::{Tried, Verdict};
 
 pub(crate) const SUITE: Suite = Suite {
@@ -81,6 +83,20 @@ fn errors() -> Verdict {
     let plain = plain.as_raw_fd();
     named("TCP", device.choose(plain, "min_rtt"), "not-mptcp")?;
     named("TCP", device.set_registers(plain, &[(1, 1)]), "not-mptcp")?;
+    // Its protocol has the same number.
+    let raw = socket_with(
+        AddressFamily::INET,
+        SocketType::RAW,
+        SocketFlags::CLOEXEC,
+        Some(ipproto::MPTCP),
+    );
+    let raw = raw.tried("a raw socket")?;
+    named(
+        "raw",
+        device.choose(raw.as_raw_fd(), "min_rtt"),
+        "not-mptcp",
+    )?;
+    named("raw", device.connection(raw.as_raw_fd()), "not-mptcp")?;
     let file = fs::File::open("/proc/cmdline").tried("a file")?;
     named(
         "a file",
@@ -144,8 +160,50 @@ fn errors() -> Verdict {
         thread.join().map_err(|_| "it panicked".to_owned())?
     });
     unprivileged?;
+    elsewhere(&pair, device)?;
     drop(net);
     Ok(String::new())
+}
+
+/// Asks what the owner of another user and network namespace may: `/init elsewhere`, which is a
+/// process of its own, as a namespace of users is entered alone.
+fn elsewhere(pair: &Pair, device: &Device) -> Result<(), String> {
+    let output = Command::new("/init").arg(ELSEWHERE).output();
+    let output = output.tried("/init")?;
+    if !output.status.success() {
+        let text = [output.stdout, output.stderr].concat();
+        return Err(String::from_utf8_lossy(&text).into_owned());
+    }
+    let found = device
+        .connection(pair.client_number())
+        .tried("statistics")?;
+    if found.fallback == 0 {
+        Ok(())
+    } else {
+        Err("another namespace restored the connection".to_owned())
+    }
+}
+
+/// The argument that makes the guest's program ask.
+pub(crate) const ELSEWHERE: &str = "elsewhere";
+
+/// What `/init elsewhere` does: nothing beyond its own namespaces.
+#[allow(
+    deprecated,
+    reason = "with these flags descriptors stay, which is what the other form is unsafe for"
+)]
+pub(crate) fn ask_elsewhere() -> Result<(), String> {
+    let flags = UnshareFlags::NEWUSER | UnshareFlags::NEWNET;
+    rustix::thread::unshare(flags).tried("unshare")?;
+    let device = Device::open().tried("the device")?;
+    let tracer = Device::open().tried("the device")?;
+    named("a trace", tracer.trace(None, 0, 0), "no-privilege")?;
+    named("timing", device.measure_time(true), "no-privilege")?;
+    // Its own network namespace has no connections.
+    match device.restore().tried("restoring")? {
+        0 => Ok(()),
+        count => Err(format!("{count} connections of others were restored")),
+    }
 }
 
 fn removed() -> Verdict {

@@ -7,7 +7,7 @@ mod corpus;
 mod decisions;
 mod faults;
 mod hostile;
-mod lifecycle;
+pub(crate) mod lifecycle;
 mod python;
 mod served;
 mod speed;
