@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::Value;
+use super::bits;
 use super::term::{Func, Node, Sort, Term, Terms};
 
 /// The values that quantifiers range over, by sort.
@@ -186,6 +187,13 @@ impl<'a, F: FnMut(Func, &[Value]) -> Value> Evaluator<'a, F> {
             Node::Mul(a, b) => Value::Word(number(a).wrapping_mul(number(b))),
             Node::Udiv(a, b) => Value::Word(number(a).checked_div(number(b)).unwrap_or(u64::MAX)),
             Node::Urem(a, b) => Value::Word(number(a).checked_rem(number(b)).unwrap_or(number(a))),
+            Node::BitAnd(a, b) => Value::Word(number(a) & number(b)),
+            Node::BitOr(a, b) => Value::Word(number(a) | number(b)),
+            Node::BitXor(a, b) => Value::Word(number(a) ^ number(b)),
+            Node::Shl(a, b) => Value::Word(bits::shl(number(a), number(b))),
+            Node::Lshr(a, b) => Value::Word(bits::lshr(number(a), number(b))),
+            Node::Ashr(a, b) => Value::Word(bits::ashr(number(a), number(b))),
+            Node::Slt(a, b) => Value::Bool(number(a).cast_signed() < number(b).cast_signed()),
             Node::IntLt(a, b) => match (value(a), value(b)) {
                 (Value::Int(a), Value::Int(b)) => Value::Bool(a < b),
                 other => panic!("{other:?} are not positions"),

@@ -13,6 +13,7 @@ mod sets;
 mod substitute;
 mod translate;
 
+pub mod bits;
 pub mod build;
 pub mod eval;
 pub mod expand;

@@ -39,7 +39,11 @@ fn of(terms: &Terms, term: Term) -> u64 {
     let constant = |t| matches!(terms.node(t), Node::Word(_));
     match terms.node(term) {
         Node::Add(..) | Node::Sub(..) => 14 * BITS,
-        Node::Ult(..) => 6 * BITS,
+        Node::Ult(..) | Node::Slt(..) => 6 * BITS,
+        Node::BitAnd(..) | Node::BitOr(..) | Node::BitXor(..) => 3 * BITS,
+        Node::Shl(_, b) | Node::Lshr(_, b) | Node::Ashr(_, b) if constant(b) => 1,
+        // A multiplexer for each bit of the amount.
+        Node::Shl(..) | Node::Lshr(..) | Node::Ashr(..) => 4 * 7 * BITS,
         Node::Eq(a, _) if terms.sort(a) == Sort::Word => 3 * BITS,
         Node::Ite(_, a, _) if terms.sort(a) == Sort::Word => 4 * BITS,
         Node::Mul(a, b) if constant(a) || constant(b) => 4 * 14 * BITS,

@@ -99,6 +99,20 @@ pub enum Node<'a> {
     Udiv(Term, Term),
     /// Unsigned remainder; the dividend if the divisor is zero.
     Urem(Term, Term),
+    /// Bits of both words.
+    BitAnd(Term, Term),
+    /// Bits of either word.
+    BitOr(Term, Term),
+    /// Bits of just one word.
+    BitXor(Term, Term),
+    /// To the left; 0 if the amount is 64 or more.
+    Shl(Term, Term),
+    /// To the right with zeros; 0 if the amount is 64 or more.
+    Lshr(Term, Term),
+    /// To the right with signs.
+    Ashr(Term, Term),
+    /// Signed less-than of words.
+    Slt(Term, Term),
     /// Less-than of integers.
     IntLt(Term, Term),
     /// For all values of the variables.
@@ -126,6 +140,13 @@ pub(super) enum Op {
     Mul,
     Udiv,
     Urem,
+    BitAnd,
+    BitOr,
+    BitXor,
+    Shl,
+    Lshr,
+    Ashr,
+    Slt,
     IntLt,
     Forall,
     Exists,
@@ -325,6 +346,13 @@ impl Terms {
             (Op::Mul, &[a, b]) => Node::Mul(a, b),
             (Op::Udiv, &[a, b]) => Node::Udiv(a, b),
             (Op::Urem, &[a, b]) => Node::Urem(a, b),
+            (Op::BitAnd, &[a, b]) => Node::BitAnd(a, b),
+            (Op::BitOr, &[a, b]) => Node::BitOr(a, b),
+            (Op::BitXor, &[a, b]) => Node::BitXor(a, b),
+            (Op::Shl, &[a, b]) => Node::Shl(a, b),
+            (Op::Lshr, &[a, b]) => Node::Lshr(a, b),
+            (Op::Ashr, &[a, b]) => Node::Ashr(a, b),
+            (Op::Slt, &[a, b]) => Node::Slt(a, b),
             (Op::IntLt, &[a, b]) => Node::IntLt(a, b),
             (Op::Forall, [bound @ .., body]) => Node::Forall(bound, *body),
             (Op::Exists, [bound @ .., body]) => Node::Exists(bound, *body),

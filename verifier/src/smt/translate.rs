@@ -116,6 +116,13 @@ impl Translator {
             Node::Mul(a, b) => Image::Word(self.word(a).bvmul(self.word(b))),
             Node::Udiv(a, b) => Image::Word(self.word(a).bvudiv(self.word(b))),
             Node::Urem(a, b) => Image::Word(self.word(a).bvurem(self.word(b))),
+            Node::BitAnd(a, b) => Image::Word(self.word(a).bvand(self.word(b))),
+            Node::BitOr(a, b) => Image::Word(self.word(a).bvor(self.word(b))),
+            Node::BitXor(a, b) => Image::Word(self.word(a).bvxor(self.word(b))),
+            Node::Shl(a, b) => Image::Word(self.word(a).bvshl(self.word(b))),
+            Node::Lshr(a, b) => Image::Word(self.word(a).bvlshr(self.word(b))),
+            Node::Ashr(a, b) => Image::Word(self.word(a).bvashr(self.word(b))),
+            Node::Slt(a, b) => Image::Bool(self.word(a).bvslt(self.word(b))),
             Node::IntLt(a, b) => match (&self.images[&a], &self.images[&b]) {
                 (Image::Int(a), Image::Int(b)) => Image::Bool(a.lt(b)),
                 (a, b) => unreachable!("positions are integers, not {a:?} and {b:?}"),

@@ -271,6 +271,13 @@ impl Ground {
             | Node::Mul(..)
             | Node::Udiv(..)
             | Node::Urem(..)
+            | Node::BitAnd(..)
+            | Node::BitOr(..)
+            | Node::BitXor(..)
+            | Node::Shl(..)
+            | Node::Lshr(..)
+            | Node::Ashr(..)
+            | Node::Slt(..)
             | Node::IntLt(..) => {
                 let (a, b) = (self.at(operands[0], env), self.at(operands[1], env));
                 match self.terms.node(term) {
@@ -281,6 +288,13 @@ impl Ground {
                     Node::Mul(..) => self.terms.mul(a, b),
                     Node::Udiv(..) => self.terms.udiv(a, b),
                     Node::Urem(..) => self.terms.urem(a, b),
+                    Node::BitAnd(..) => self.terms.bit_and(a, b),
+                    Node::BitOr(..) => self.terms.bit_or(a, b),
+                    Node::BitXor(..) => self.terms.bit_xor(a, b),
+                    Node::Shl(..) => self.terms.shl(a, b),
+                    Node::Lshr(..) => self.terms.lshr(a, b),
+                    Node::Ashr(..) => self.terms.ashr(a, b),
+                    Node::Slt(..) => self.terms.slt(a, b),
                     _ => self.terms.int_lt(a, b),
                 }
             }
