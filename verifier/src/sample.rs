@@ -53,6 +53,11 @@ impl Samples {
         Self { tried }
     }
 
+    /// All states that were tried.
+    pub(crate) fn states(&self) -> impl Iterator<Item = &SchedState> {
+        self.tried.iter().map(|(state, _)| state)
+    }
+
     /// The first state that shows the goal.
     pub(crate) fn find(&self, program: &Program, goal: Goal) -> Option<SchedState> {
         self.all(program, goal).next().cloned()

@@ -7,11 +7,13 @@
 
 use std::collections::BTreeSet;
 
+use progmp_abi::layout::{self, block};
+
 use super::ending::ends;
 use super::measure::{self, Bound, Endless};
-use super::place::{Entry, SLOTS, State};
-use super::step::{Fault, step};
-use crate::ebpf::Code;
+use super::place::{Entry, SLOTS, State, Value};
+use super::step::{Fault, offset_in_block, step};
+use crate::ebpf::{Code, Insn};
 
 /// How often a place takes in other states before the ends of its ranges are let go.
 const PATIENCE: usize = 3;
@@ -40,16 +42,22 @@ pub struct Unsafe {
 /// # Errors
 /// The first instruction of which that cannot be shown.
 pub fn safe(code: &Code, entry: Entry) -> Result<Safety, Unsafe> {
+    checked(code, entry).map(|(_, safety)| safety)
+}
+
+/// The same, with what holds in front of each instruction.
+pub(super) fn checked(code: &Code, entry: Entry) -> Result<(Facts, Safety), Unsafe> {
     let facts = Facts::of(code, entry)?;
     ends(code, &facts)?;
     let bound = measure::bound(code, &facts).map_err(|Endless { slot }| Unsafe {
         slot,
         fault: Fault::Endless,
     })?;
-    Ok(Safety {
+    let safety = Safety {
         stack_bytes: facts.stack_bytes(),
         bound,
-    })
+    };
+    Ok((facts, safety))
 }
 
 /// What holds in front of each instruction.
@@ -107,6 +115,51 @@ impl Facts {
     /// What holds in front of an instruction; `None` if it is never reached.
     pub(super) fn at(&self, slot: usize) -> Option<&State> {
         self.states.get(slot).and_then(Option::as_ref)
+    }
+
+    /// The parts of scratch memory that are touched, in bytes of the block; none overlaps another.
+    pub(super) fn scratch(&self, code: &Code) -> Vec<(usize, usize)> {
+        let region = block::SCRATCH..block::SCRATCH + 8 * layout::SCRATCH_WORDS;
+        let mut parts: Vec<(usize, usize)> = Vec::new();
+        for slot in 0..code.len() {
+            let Some(
+                Insn::Load {
+                    base,
+                    offset,
+                    bytes,
+                    ..
+                }
+                | Insn::Store {
+                    base,
+                    offset,
+                    bytes,
+                    ..
+                },
+            ) = code.at(slot)
+            else {
+                continue;
+            };
+            let Some(Value::Block(at)) = self.at(slot).map(|state| state.read(base)) else {
+                continue;
+            };
+            let at = offset_in_block(at, offset);
+            let (Ok(low), Ok(high)) = (usize::try_from(at.low), usize::try_from(at.high)) else {
+                continue;
+            };
+            if low < region.end && high.saturating_add(bytes) > region.start {
+                let low = low.max(region.start);
+                parts.push((low, high.saturating_add(bytes).min(region.end)));
+            }
+        }
+        parts.sort_unstable();
+        let mut merged: Vec<(usize, usize)> = Vec::new();
+        for (low, high) in parts {
+            match merged.last_mut() {
+                Some((_, end)) if low < *end => *end = (*end).max(high),
+                _ => merged.push((low, high)),
+            }
+        }
+        merged
     }
 
     fn stack_bytes(&self) -> usize {
