@@ -22,10 +22,15 @@ const PLACES: &[Place] = &[
         folder: "kmod-shim/abi",
         imports: &["compiler/ir"],
     },
+    // The system call through which programs are loaded knows nothing of schedulers.
+    Place {
+        folder: "compiler/bpf",
+        imports: &[],
+    },
     // Traced executions become states.
     Place {
         folder: "kmod-shim/control",
-        imports: &["compiler/ir", "kmod-shim/abi"],
+        imports: &["compiler/bpf", "compiler/ir", "kmod-shim/abi"],
     },
     // What runs in the virtual machine: it replays what it traced, and has no solver.
     Place {
@@ -71,7 +76,7 @@ const PLACES: &[Place] = &[
     // The verifier's eBPF interpreter is one of the hosts.
     Place {
         folder: "compiler/hosts",
-        imports: &["compiler/ir", "kmod-shim/abi", "verifier"],
+        imports: &["compiler/bpf", "compiler/ir", "kmod-shim/abi", "verifier"],
     },
     Place {
         folder: "compiler/driver",
@@ -153,7 +158,7 @@ const DOORS: &[(&str, &str)] = &[
     ("object", "codegen-ebpf"),
     ("libbpf-rs", "compiler/hosts"),
     ("rbpf", "compiler/hosts"),
-    ("libc", "compiler/hosts"),
+    ("libc", "compiler/bpf"),
     ("libc", "kmod-shim/control"),
     ("rustix", "kmod-shim/control"),
     ("rustix", "kmod-shim/vm/guest"),

@@ -4,11 +4,11 @@
 //! carries the verifier's log, a lack of privilege is [`Refusal::NeedsCapBpf`]. Nothing is
 //! attached anywhere; all ends with the [`Program`].
 
-mod sys;
-
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+
+use progmp_bpf as bpf;
 
 use crate::{Engine, Failure, Image, Loaded, Refusal, check_length};
 
@@ -57,7 +57,7 @@ pub struct Timing {
 pub struct Program {
     mode: Mode,
     descriptor: OwnedFd,
-    map: sys::ValueMap,
+    map: bpf::ValueMap,
     statistics: Statistics,
 }
 
@@ -70,17 +70,17 @@ const NAME: &str = "kernel";
 struct Attempt<'a> {
     kernel: Kernel,
     image: &'a Image,
-    map: sys::ValueMap,
+    map: bpf::ValueMap,
     code: Vec<u8>,
     btf: Option<OwnedFd>,
 }
 
 impl<'a> Attempt<'a> {
     fn new(kernel: Kernel, image: &'a Image) -> Result<Self, Refusal> {
-        let map = sys::ValueMap::new(image.block_bytes)
+        let map = bpf::ValueMap::new("block", image.block_bytes)
             .map_err(|error| unable("make a map for the block", &error))?;
         let debug = image.debug.as_ref();
-        let btf = debug.map(|debug| sys::load_btf(&debug.btf)).transpose();
+        let btf = debug.map(|debug| bpf::load_btf(&debug.btf)).transpose();
         let btf = btf.map_err(|error| unable("take the type information", &error))?;
         Ok(Self {
             kernel,
@@ -93,20 +93,22 @@ impl<'a> Attempt<'a> {
 
     /// Loads; a log is written only if there is room for one.
     fn load(&self, log: &mut [u8]) -> io::Result<OwnedFd> {
-        let (kind, flags) = match self.kernel.mode {
-            Mode::Syscall => (sys::SYSCALL, sys::F_SLEEPABLE),
-            Mode::Tc => (sys::SCHED_CLS, 0),
+        let kind = match self.kernel.mode {
+            Mode::Syscall => bpf::Kind::Syscall,
+            Mode::Tc => bpf::Kind::Classifier,
         };
-        let debug = self.image.debug.as_ref();
-        let load = sys::Load {
+        let types = self.btf.as_ref().zip(self.image.debug.as_ref());
+        let program = bpf::Program {
+            name: "progmp",
             kind,
-            flags,
             code: &self.code,
-            btf: self.btf.as_ref(),
-            functions: debug.map_or(&[], |debug| &debug.functions),
-            lines: debug.map_or(&[], |debug| &debug.lines),
+            types: types.map(|(btf, debug)| bpf::Types {
+                btf,
+                functions: &debug.functions,
+                lines: &debug.lines,
+            }),
         };
-        sys::load(&load, log)
+        bpf::load(&program, log)
     }
 
     /// The end of the log of a load, and how it ended.
@@ -138,7 +140,7 @@ impl Kernel {
         // Most programs load, and a log costs more than the load.
         let descriptor = match descriptor {
             Ok(descriptor) => descriptor,
-            Err(error) if is_privilege(&error) => return Err(Refusal::NeedsCapBpf),
+            Err(error) if bpf::lacks_privilege(&error) => return Err(Refusal::NeedsCapBpf),
             Err(error) => {
                 let (_, log) = attempt.log();
                 if TOO_COMPLEX.iter().any(|words| log.contains(words)) {
@@ -148,15 +150,15 @@ impl Kernel {
                 return Err(Refusal::Kernel { why, log });
             }
         };
-        let info = sys::info(&descriptor).map_err(|error| unable("describe a program", &error))?;
+        let info = bpf::info(&descriptor).map_err(|error| unable("describe a program", &error))?;
         Ok(Program {
             mode: self.mode,
             descriptor,
             map: attempt.map,
             statistics: Statistics {
-                walked: info.verified_insns,
-                translated_slots: info.xlated_prog_len / 8,
-                jited_bytes: info.jited_prog_len,
+                walked: info.walked,
+                translated_slots: info.translated_bytes / 8,
+                jited_bytes: info.jited_bytes,
                 load_time,
             },
         })
@@ -168,7 +170,7 @@ impl Kernel {
     /// A lack of privilege.
     pub fn log(self, image: &Image) -> Result<String, Refusal> {
         match Attempt::new(self, image)?.log() {
-            (Err(error), _) if is_privilege(&error) => Err(Refusal::NeedsCapBpf),
+            (Err(error), _) if bpf::lacks_privilege(&error) => Err(Refusal::NeedsCapBpf),
             (_, log) => Ok(log),
         }
     }
@@ -217,18 +219,18 @@ impl Program {
     pub fn time(&mut self, repeat: u32) -> Result<Timing, Failure> {
         let started = Instant::now();
         let run = match self.mode {
-            Mode::Syscall => sys::test_run(&self.descriptor, &[], &mut [0; 8], 0),
+            Mode::Syscall => bpf::test_run(&self.descriptor, &[], &mut [0; 8], 0),
             // An empty frame of Ethernet.
-            Mode::Tc => sys::test_run(&self.descriptor, &[0; 64], &mut [], repeat),
+            Mode::Tc => bpf::test_run(&self.descriptor, &[0; 64], &mut [], repeat),
         };
         let total = started.elapsed();
-        let (result, mean_ns) = run.map_err(|error| Failure::Engine {
+        let run = run.map_err(|error| Failure::Engine {
             engine: NAME,
             why: error.to_string(),
         })?;
         Ok(Timing {
-            result,
-            mean_ns,
+            result: run.result,
+            mean_ns: run.mean_ns,
             total,
         })
     }
@@ -245,15 +247,11 @@ impl Loaded for Program {
 
 /// The kernel does not do something that has nothing to do with the program.
 fn unable(what: &'static str, error: &io::Error) -> Refusal {
-    if is_privilege(error) {
+    if bpf::lacks_privilege(error) {
         return Refusal::NeedsCapBpf;
     }
     Refusal::NoKernel {
         what,
         why: error.to_string(),
     }
-}
-
-fn is_privilege(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EPERM)
 }

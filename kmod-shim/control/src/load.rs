@@ -9,11 +9,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use progmp_bpf as bpf;
 use sha2::{Digest, Sha256};
 
 use crate::btf::{Btf, Structure};
 use crate::error::Error;
-use crate::{sys, uapi};
+use crate::uapi;
 
 /// Where links are pinned, each under the name of its scheduler.
 pub const PINS: &str = "/sys/fs/bpf/progmp";
@@ -64,7 +65,7 @@ impl Link {
         let at = pin_path(name)?;
         let pins = Path::new(PINS);
         fs::create_dir_all(pins).map_err(|error| Error::system(PINS, error))?;
-        sys::pin(&self.descriptor, &at).map_err(|error| match error.kind() {
+        bpf::pin(&self.descriptor, &at).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::NameClash(name.to_owned()),
             _ => Error::system(at.display().to_string(), error),
         })?;
@@ -77,7 +78,7 @@ impl Link {
     /// The kernel's answer.
     pub fn replace(&self, by: &Scheduler<'_>) -> Result<(), Error> {
         let map = Prepared::new(by)?.map;
-        sys::update(&self.descriptor, &map).map_err(|error| refused(by, error))
+        bpf::update(&self.descriptor, &map).map_err(|error| refused(by, error))
     }
 }
 
@@ -101,7 +102,7 @@ fn pin_path(name: &str) -> Result<PathBuf, Error> {
 /// There is none.
 pub fn pinned(name: &str) -> Result<Link, Error> {
     let at = pin_path(name)?;
-    let descriptor = sys::open_pin(&at).map_err(|error| match error.kind() {
+    let descriptor = bpf::open_pin(&at).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Error::NoScheduler(name.to_owned()),
         _ => from_bpf(at.display().to_string(), error),
     })?;
@@ -128,7 +129,7 @@ pub fn unload(name: &str) -> Result<(), Error> {
 pub fn load(scheduler: &Scheduler<'_>) -> Result<Link, Error> {
     pin_path(scheduler.name)?;
     let map = Prepared::new(scheduler)?.map;
-    let descriptor = sys::link(&map).map_err(|error| refused(scheduler, error))?;
+    let descriptor = bpf::link(&map).map_err(|error| refused(scheduler, error))?;
     Ok(Link { descriptor })
 }
 
@@ -139,7 +140,7 @@ struct Prepared {
 
 impl Prepared {
     fn new(scheduler: &Scheduler<'_>) -> Result<Self, Error> {
-        let module = sys::module_btf(MODULE).map_err(|error| match error.kind() {
+        let module = bpf::module_btf(MODULE).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::NoModule,
             _ => from_bpf("the module's types", error),
         })?;
@@ -155,22 +156,26 @@ impl Prepared {
         let kernel_function = types.function(BLOCK_OF);
         let kernel_function = kernel_function
             .ok_or_else(|| Error::Layout(format!("the module has no function {BLOCK_OF}")))?;
-        let btf = sys::load_btf(scheduler.btf)
+        let btf = bpf::load_btf(scheduler.btf)
             .map_err(|error| from_bpf("the types of the program", error))?;
         let code = with_function(scheduler.code, kernel_function);
-        let program = sys::Program {
+        let program = bpf::Program {
             name: scheduler.name,
+            kind: bpf::Kind::Operation(bpf::Operation {
+                table: operations.id,
+                member: place(&operations, "schedule")?.0,
+                module: &module,
+            }),
             code: &code,
-            btf: &btf,
-            functions: scheduler.functions,
-            lines: scheduler.lines,
-            operations: operations.id,
-            member: place(&operations, "schedule")?.0,
-            module: &module,
+            types: Some(bpf::Types {
+                btf: &btf,
+                functions: scheduler.functions,
+                lines: scheduler.lines,
+            }),
         };
         let program = load_program(&program)?;
         let bytes = table(scheduler, &operations, &value, &program)?;
-        let map = sys::operations(scheduler.name, &bytes, value.id, &btf, &module)
+        let map = bpf::operations(scheduler.name, &bytes, value.id, &btf, &module)
             .map_err(|error| refused(scheduler, error))?;
         Ok(Self { map })
     }
@@ -180,16 +185,16 @@ impl Prepared {
 const LOG_BYTES: usize = 1 << 20;
 
 /// Most programs load, and a log costs more than the load.
-fn load_program(program: &sys::Program<'_>) -> Result<OwnedFd, Error> {
-    let error = match sys::load_program(program, &mut []) {
+fn load_program(program: &bpf::Program<'_>) -> Result<OwnedFd, Error> {
+    let error = match bpf::load(program, &mut []) {
         Ok(program) => return Ok(program),
         Err(error) => error,
     };
-    if error.raw_os_error() == Some(libc::EPERM) {
+    if bpf::lacks_privilege(&error) {
         return Err(Error::NoPrivilege("loading a program", "CAP_BPF"));
     }
     let mut log = vec![0; LOG_BYTES];
-    match sys::load_program(program, &mut log) {
+    match bpf::load(program, &mut log) {
         Ok(program) => Ok(program),
         Err(error) => Err(Error::Verifier {
             why: error.to_string(),
@@ -278,7 +283,7 @@ fn refused(scheduler: &Scheduler<'_>, error: io::Error) -> Error {
 }
 
 fn from_bpf(what: impl Into<String>, error: io::Error) -> Error {
-    if error.raw_os_error() == Some(libc::EPERM) {
+    if bpf::lacks_privilege(&error) {
         return Error::NoPrivilege("bpf", "CAP_BPF and CAP_NET_ADMIN");
     }
     Error::system(what, error)
