@@ -89,7 +89,7 @@ struct progmp_counters {
 #define PROGMP_FUEL	      3	/* too many executions without progress */
 #define PROGMP_NONSENSE	      4	/* it aborted, did not end, or left rubbish */
 #define PROGMP_SUBFLOWS_OVER  5	/* more subflows than its proof covers */
-#define PROGMP_TCP	      6	/* the connection fell back to TCP */
+#define PROGMP_TCP	      6	/* for tools that ask MPTCP_INFO: it fell back to TCP; the module says SERVED */
 #define PROGMP_MEMORY	      7	/* none left */
 #define PROGMP_STALLED	      8	/* data waited for long, and it sent nothing */
 

@@ -166,6 +166,24 @@ static int get_scheduler(struct progmp_scheduler *to)
 	return 0;
 }
 
+static int get_number(struct sock *sk, struct conn *conn, void *argument)
+{
+	u64 *number = argument;
+
+	if (!conn)
+		return -ENOENT;
+	*number = conn->number;
+	return 0;
+}
+
+static long start_trace(struct file *file, const struct progmp_tracing *how)
+{
+	u64 only = 0;
+	long err = how->fd < 0 ? 0 : with_conn(how->fd, get_number, &only);
+
+	return err ? err : trace_start(file, how, only);
+}
+
 static void get_version(struct progmp_version *to)
 {
 	to->uapi = PROGMP_UAPI_VERSION;
@@ -228,7 +246,7 @@ static long dispatch(struct file *file, unsigned int call, union argument *argum
 		argument->word = conn_restore(capable(CAP_NET_ADMIN) ? NULL : current->nsproxy->net_ns);
 		return 0;
 	case PROGMP_IOC_TRACE:
-		return trace_start(file, &argument->tracing);
+		return start_trace(file, &argument->tracing);
 	case PROGMP_IOC_TIMING:
 		WRITE_ONCE(exec_timing, argument->word);
 		return 0;

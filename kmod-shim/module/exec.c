@@ -8,12 +8,13 @@
 #include "progmp.h"
 
 #include <linux/mm.h>
-#include <linux/random.h>
+#include <linux/sched/clock.h>
 
 enum { Q, QU, RQ };
 
 #define ROOMS_KEPT    (num_online_cpus() + 1)
 #define EXECUTIONS_MOST 16384		/* of one trigger; the next one goes on */
+#define UNPROVED_MOST	(100 * NSEC_PER_MSEC)	/* in one trigger; what is proved has its bound */
 
 static LIST_HEAD(rooms);
 static DEFINE_SPINLOCK(rooms_lock);
@@ -271,7 +272,7 @@ static enum outcome resume(struct conn *conn, struct room *room)
 static enum outcome run_program(struct conn *conn, struct room *room, u32 *reason)
 {
 	u32 idle = 0, executions = 0;
-	u64 pushes = room->counters.pushes;
+	u64 pushes = room->counters.pushes, start = local_clock();
 
 	fill_whole(conn, room);
 	for (;;) {
@@ -293,11 +294,11 @@ static enum outcome run_program(struct conn *conn, struct room *room, u32 *reaso
 		if (room->counters.longest_idle < idle)
 			room->counters.longest_idle = idle;
 		*reason = PROGMP_FUEL;
-		if (idle > PROGMP_FUEL_GRANTED)
+		if (idle > PROGMP_FUEL_GRANTED || (room->tainted && local_clock() - start > UNPROVED_MOST))
 			return FELL_BACK;
 		if (++executions == EXECUTIONS_MOST)
 			return GOES_ON;
-		if (executions % 64 == 0)
+		if (executions % 64 == 0 || room->tainted)
 			cond_resched();
 		fill_again(conn, room);
 	}
@@ -321,13 +322,13 @@ static void start_timer(struct conn *conn)
 		sk_reset_timer(sk, retransmission_timer(sk), jiffies + msk_of(conn)->timer_ival);
 }
 
-/* Data waits, a subflow could carry it, nothing is outstanding, and still the program sends nothing. */
-static bool stalled(struct conn *conn, bool sent)
+/*
+ * Data waits, there is a subflow, the peer has room, all that it could acknowledge it has acknowledged, and still the
+ * program does not send the first byte that is missing. Bytes behind that one do not count: nobody can use them.
+ */
+static bool stalled(struct conn *conn)
 {
-	bool waits = conn->q_count || conn->rq_count || conn->pendings;
-	struct mptcp_sock *msk = msk_of(conn);
-
-	if (sent || !waits || !conn->subs || READ_ONCE(msk->snd_una) != msk->snd_nxt ||
+	if (!waits(conn) || !conn->subs || READ_ONCE(msk_of(conn)->snd_una) != conn->sent_seq ||
 	    !before64(conn->sent_seq, conn->wnd_end)) {
 		conn->idle_since = 0;
 		return false;
@@ -387,15 +388,15 @@ bool exec_trigger(struct conn *conn)
 		room->header = false;
 	packets_advance(conn);
 	sent = room->counters.pushes;
-	if (outcome != FELL_BACK && stalled(conn, sent)) {
+	if (outcome != FELL_BACK && stalled(conn)) {
 		outcome = FELL_BACK;
 		reason = PROGMP_STALLED;
 	}
-	if (sent || conn->q_count || conn->rq_count || conn->pendings)
+	if (sent || waits(conn))
 		start_timer(conn);
 	if (outcome == FELL_BACK)
 		conn_fall_back(conn, reason);
-	if (sent)
+	if (!msk_of(conn)->first_pending)	/* what was missing may be covered without a push */
 		static_call(kernel_data_fin)(conn->sk);
 	conn->running = false;
 	if (outcome == GOES_ON)
@@ -410,11 +411,6 @@ bool exec_trigger(struct conn *conn)
 	room_put(room);
 	sched_put(sched);
 	return sent;
-}
-
-int exec_init(void)
-{
-	return 0;
 }
 
 void exec_exit(void)

@@ -162,32 +162,31 @@ static int __init progmp_init(void)
 
 	if (err)
 		return err;
-	err = conn_init();
+	err = serve_init();
 	if (err)
 		return err;
 	err = trigger_init();
 	if (err)
 		goto no_triggers;
-	err = control_init();
+	err = ops_init();		/* nothing loads before the module is live */
 	if (err)
-		goto no_control;
+		goto no_sched;
 	err = static_call(kernel_register)(&progmp_sched);
 	if (err)
 		goto no_sched;
-	err = ops_init();
+	err = control_init();
 	if (err)
-		goto no_ops;
+		goto no_control;
 	return 0;
 
-no_ops:
+no_control:
 	static_call(kernel_unregister)(&progmp_sched);
 	synchronize_rcu();
 no_sched:
-	control_exit();
-no_control:
 	trigger_exit();
 no_triggers:
-	conn_exit();
+	serve_exit();
+	conn_drain();
 	return err;
 }
 
@@ -198,9 +197,9 @@ static void __exit progmp_exit(void)
 	static_call(kernel_unregister)(&progmp_sched);
 	synchronize_rcu();
 	trigger_exit();
-	conn_exit();
+	serve_exit();
 	exec_exit();
-	rcu_barrier();
+	conn_drain();
 }
 
 module_init(progmp_init);

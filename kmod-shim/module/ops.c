@@ -10,6 +10,7 @@
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/ctype.h>
 
 static LIST_HEAD(scheds);
 static DEFINE_MUTEX(scheds_lock);
@@ -80,6 +81,11 @@ void sched_put(struct sched *sched)
 {
 	if (sched && refcount_dec_and_test(&sched->ref))
 		kfree_rcu(sched, rcu);
+}
+
+bool sched_has_program(const struct sched *sched)
+{
+	return rcu_access_pointer(sched->ops);
 }
 
 /* False if there is no program any more. It may be replaced at any time, so what ran says what is proved. */
@@ -189,12 +195,23 @@ static const struct {
 	{ PROGMP_DELAY_OUT, "DELAY_OUT" },
 };
 
+/* Names stand in paths and in the kernel's log. */
+static bool is_name(const char *name)
+{
+	const char *c;
+
+	for (c = name; *c; c++)
+		if (!isascii(*c) || !isgraph(*c) || *c == '/')
+			return false;
+	return c != name;
+}
+
 static int ops_validate(void *kdata)
 {
 	const struct progmp_ops *ops = kdata;
 	int i;
 
-	if (!ops->schedule || !ops->name[0])
+	if (!ops->schedule || !is_name(ops->name))
 		return -EINVAL;
 	for (i = 0; i < ARRAY_SIZE(cannot_give); i++)
 		if (ops->needs & cannot_give[i].bit) {

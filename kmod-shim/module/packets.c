@@ -11,7 +11,8 @@
 #include <linux/mm.h>
 
 #define RING_LEAST 64
-#define RING_MOST  (1u << 22)
+#define RING_KEPT  1024	/* records that a connection keeps while nothing is outstanding */
+#define RING_MOST  (1u << 17)
 
 static void leave_q(struct conn *conn, struct packet *packet)
 {
@@ -68,7 +69,7 @@ static int ring_grow(struct conn *conn)
 
 	if (size > RING_MOST)
 		return -ENOMEM;
-	ring = kvmalloc_array(size, sizeof(*ring), GFP_KERNEL);
+	ring = kvmalloc_array(size, sizeof(*ring), GFP_KERNEL_ACCOUNT);
 	if (!ring)
 		return -ENOMEM;
 	for (position = conn->head; position != conn->tail; position++)
@@ -95,7 +96,7 @@ int pending_add(struct conn *conn, u64 seq, u32 id)
 {
 	if (conn->pendings == conn->pending_room) {
 		u32 room = max(16u, 2 * conn->pending_room);
-		struct pending *grown = kvmalloc_array(room, sizeof(*grown), GFP_KERNEL);
+		struct pending *grown = kvmalloc_array(room, sizeof(*grown), GFP_KERNEL_ACCOUNT);
 
 		if (!grown)
 			return -ENOMEM;
@@ -319,6 +320,11 @@ int packets_sync(struct conn *conn)
 	if (list_empty(&msk->rtx_queue)) {
 		if (conn->started)
 			acknowledge(conn, conn->next_seq);
+		if (conn->size > RING_KEPT) {
+			kvfree(conn->ring);
+			conn->ring = NULL;
+			conn->size = conn->head = conn->tail = conn->q_from = 0;
+		}
 		conn->started = false;
 		conn->una = una;
 		return 0;
@@ -346,6 +352,23 @@ int packets_sync(struct conn *conn)
 	return err ? err : fit_window(conn);
 }
 
+/*
+ * Bytes behind unsent ones went out, so acknowledgements may pass first_pending: an honest peer's when the kernel
+ * closes the gap, another one's at any time. __mptcp_clean_una() takes them without a warning while the kernel
+ * recovers, which is what it does when it sends from the start again.
+ */
+static void allow_gap(struct mptcp_sock *msk)
+{
+	struct sock *sk = (struct sock *)msk;
+
+	if (msk->recovery && !before64(msk->recovery_snd_nxt, msk->snd_nxt))
+		return;
+	spin_lock_bh(&sk->sk_lock.slock);
+	msk->recovery_snd_nxt = msk->snd_nxt;
+	msk->recovery = true;
+	spin_unlock_bh(&sk->sk_lock.slock);
+}
+
 /* The kernel's pointers follow what was transmitted without a gap. */
 void packets_advance(struct conn *conn)
 {
@@ -364,14 +387,15 @@ void packets_advance(struct conn *conn)
 		conn->sent_seq = end_of(packet);
 	}
 	while ((frag = msk->first_pending)) {
-		if (!after64(conn->sent_seq, frag->data_seq + frag->already_sent))
-			break;
-		frag->already_sent = min_t(u64, conn->sent_seq - frag->data_seq, frag->data_len);
+		if (after64(conn->sent_seq, frag->data_seq + frag->already_sent))
+			frag->already_sent = min_t(u64, conn->sent_seq - frag->data_seq, frag->data_len);
 		if (frag->already_sent < frag->data_len)
 			break;
 		msk->first_pending = list_is_last(&frag->list, &msk->rtx_queue) ?
 				     NULL : list_next_entry(frag, list);
 	}
+	if (before64(conn->sent_seq, msk->snd_nxt))
+		allow_gap(msk);
 }
 
 /* A subflow died. What only it carried, or nobody knows who, is suspected lost. */

@@ -112,11 +112,12 @@ struct pending {
 struct conn {
 	struct hlist_node node;
 	struct sock *sk;
-	struct work_struct work;
+	struct delayed_work work;
 	unsigned long flags;
 	refcount_t ref;
 	u32 fallback;			/* PROGMP_SERVED, or why not */
 	struct sched *sched;
+	struct listener *listener;	/* NULL unless it was chosen before it was connected */
 	u64 number;
 	struct rcu_head rcu;
 
@@ -219,7 +220,13 @@ static inline bool after64(u64 one, u64 other)
 
 static inline bool served(const struct conn *conn)
 {
-	return conn->sched != NULL;
+	return READ_ONCE(conn->sched) != NULL;
+}
+
+/* Some packet was not transmitted yet, or should be once more. */
+static inline bool waits(const struct conn *conn)
+{
+	return conn->rq_count || conn->pendings || (conn->started && before64(conn->sent_seq, conn->next_seq));
 }
 
 /* symbols.c: functions of the kernel that are not exported */
@@ -244,17 +251,28 @@ int ops_init(void);
 struct sched *sched_find(const char *name);		/* takes a reference */
 struct sched *sched_at(u32 index);			/* takes a reference */
 void sched_put(struct sched *sched);
+bool sched_has_program(const struct sched *sched);
 bool sched_run(struct sched *sched, struct progmp_env *env, bool *proved);
 
-/* conn.c: connections, and who serves them */
+/* conn.c: connections */
 extern struct mptcp_sched_ops progmp_sched;
-int conn_init(void);
-void conn_exit(void);
 struct conn *conn_find(const struct sock *sk);		/* under rcu_read_lock */
 struct conn *conn_get(struct sock *sk);			/* takes a reference; NULL without one */
+struct conn *conn_of(struct sock *sk);			/* takes a reference; NULL without memory */
+struct conn *conn_any(const struct sched *sched, const struct net *net);
 void conn_put(struct conn *conn);
 void conn_opened(struct mptcp_sock *msk);
 void conn_closed(struct mptcp_sock *msk);
+bool conn_is_ours(const struct mptcp_sched_ops *ops);
+int conn_may_listen(struct conn *conn);
+void conn_serve(struct conn *conn, struct sched *sched);	/* keeps the reference */
+void conn_unserve(struct conn *conn);
+void conn_drain(void);
+
+/* serve.c: who serves them */
+int serve_init(void);
+void serve_exit(void);
+struct sched *sched_of_net(const struct net *net);	/* takes a reference */
 int conn_choose(struct sock *sk, const char *name);
 int conn_set_default(struct net *net, const char *name);
 bool conn_is_default(struct net *net, const char *name);
@@ -283,7 +301,6 @@ void fill_whole(struct conn *conn, struct room *room);
 void fill_again(struct conn *conn, struct room *room);
 
 /* exec.c: triggers */
-int exec_init(void);
 void exec_exit(void);
 bool exec_trigger(struct conn *conn);			/* whether anything was transmitted */
 extern bool exec_timing;
@@ -302,7 +319,7 @@ void trigger_queue(struct conn *conn);			/* under rcu_read_lock */
 /* trace.c */
 struct file;
 struct poll_table_struct;
-int trace_start(struct file *file, const struct progmp_tracing *how);
+int trace_start(struct file *file, const struct progmp_tracing *how, u64 only);	/* number of a connection, or 0 */
 void trace_stop(struct file *file);
 bool trace_wants(const struct conn *conn);
 void trace_before(struct conn *conn, struct room *room);

@@ -34,7 +34,7 @@ static int add_sub(struct conn *conn, struct mptcp_subflow_context *ctx)
 		return -E2BIG;
 	if (conn->subs == conn->sub_room) {
 		u32 room = max(2u, 2 * conn->sub_room);
-		struct sub *grown = krealloc_array(conn->sub, room, sizeof(*grown), GFP_KERNEL);
+		struct sub *grown = krealloc_array(conn->sub, room, sizeof(*grown), GFP_KERNEL_ACCOUNT);
 
 		if (!grown)
 			return -ENOMEM;

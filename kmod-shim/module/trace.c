@@ -15,9 +15,10 @@
 #define KIB_MOST (1u << 18)
 
 static DEFINE_MUTEX(trace_lock);	/* all of this; traces are taken in process context */
+static DEFINE_MUTEX(read_lock);		/* who reads; taken before trace_lock */
 static DECLARE_WAIT_QUEUE_HEAD(trace_waiting);
 static struct file *trace_owner;
-static const struct sock *trace_only;	/* a name only: never followed */
+static u64 trace_only;			/* number of a connection; 0: all */
 static bool trace_on;
 static u8 *ring;
 static size_t ring_bytes, ring_head, ring_tail;	/* [tail, head), growing */
@@ -27,12 +28,12 @@ static unsigned long second;
 
 bool trace_wants(const struct conn *conn)
 {
-	const struct sock *only;
+	u64 only;
 
 	if (!READ_ONCE(trace_on))
 		return false;
 	only = READ_ONCE(trace_only);
-	return !only || only == conn->sk;
+	return !only || only == conn->number;
 }
 
 void trace_before(struct conn *conn, struct room *room)
@@ -134,22 +135,13 @@ void trace_after(struct conn *conn, struct room *room, u32 flags)
 	wake_up_interruptible(&trace_waiting);
 }
 
-int trace_start(struct file *file, const struct progmp_tracing *how)
+int trace_start(struct file *file, const struct progmp_tracing *how, u64 only)
 {
 	size_t bytes = 1024ul * (how->kib ? how->kib : RING_KIB);
-	const struct sock *only = NULL;
 	int err = 0;
 
 	if (how->kib > KIB_MOST)
 		return -EINVAL;
-	if (how->fd >= 0) {
-		struct socket *socket = sockfd_lookup(how->fd, &err);
-
-		if (!socket)
-			return err;
-		only = socket->sk;
-		sockfd_put(socket);
-	}
 	mutex_lock(&trace_lock);
 	if (trace_owner) {
 		err = -EBUSY;
@@ -186,14 +178,12 @@ void trace_stop(struct file *file)
 	mutex_unlock(&trace_lock);
 }
 
+/* The writer leaves [tail, head) alone. */
 static int ring_get(char __user *to, size_t bytes)
 {
 	size_t at = ring_tail % ring_bytes, first = min(bytes, ring_bytes - at);
 
-	if (copy_to_user(to, ring + at, first) || copy_to_user(to + first, ring, bytes - first))
-		return -EFAULT;
-	ring_tail += bytes;
-	return 0;
+	return copy_to_user(to, ring + at, first) || copy_to_user(to + first, ring, bytes - first) ? -EFAULT : 0;
 }
 
 static u32 next_bytes(void)
@@ -207,27 +197,29 @@ static u32 next_bytes(void)
 	return bytes;
 }
 
-ssize_t trace_read(struct file *file, char __user *to, size_t bytes)
+/* Where the records end now; the caller's file owns the trace, which therefore stays. */
+static int ring_end(struct file *file, size_t *end)
+{
+	int err = -EINVAL;
+
+	mutex_lock(&trace_lock);
+	if (trace_owner == file) {
+		*end = ring_head;
+		err = 0;
+	}
+	mutex_unlock(&trace_lock);
+	return err;
+}
+
+static ssize_t read_records(struct file *file, char __user *to, size_t bytes)
 {
 	ssize_t done = 0;
-	int err;
+	size_t end;
+	int err = ring_end(file, &end);
 
-	for (;;) {
-		mutex_lock(&trace_lock);
-		if (trace_owner != file) {
-			mutex_unlock(&trace_lock);
-			return -EINVAL;
-		}
-		if (ring_head != ring_tail)
-			break;
-		mutex_unlock(&trace_lock);
-		if (file->f_flags & O_NONBLOCK)
-			return -EAGAIN;
-		err = wait_event_interruptible(trace_waiting, READ_ONCE(ring_head) != READ_ONCE(ring_tail));
-		if (err)
-			return err;
-	}
-	while (ring_head != ring_tail) {
+	if (err)
+		return err;
+	while (ring_tail != end) {
 		u32 record = next_bytes();
 
 		if (done + record > bytes) {
@@ -237,10 +229,37 @@ ssize_t trace_read(struct file *file, char __user *to, size_t bytes)
 		err = ring_get(to + done, record);
 		if (err)
 			break;
+		mutex_lock(&trace_lock);
+		ring_tail += record;
+		mutex_unlock(&trace_lock);
 		done += record;
 	}
-	mutex_unlock(&trace_lock);
 	return done ? done : err;
+}
+
+/*
+ * Copying to user space may take as long as user space likes, so it happens without the lock that traced
+ * connections take: readers have one of their own.
+ */
+ssize_t trace_read(struct file *file, char __user *to, size_t bytes)
+{
+	ssize_t done;
+	int err;
+
+	for (;;) {
+		err = mutex_lock_interruptible(&read_lock);
+		if (err)
+			return err;
+		done = read_records(file, to, bytes);
+		mutex_unlock(&read_lock);
+		if (done)
+			return done;
+		if (file->f_flags & O_NONBLOCK)
+			return -EAGAIN;
+		err = wait_event_interruptible(trace_waiting, READ_ONCE(ring_head) != READ_ONCE(ring_tail));
+		if (err)
+			return err;
+	}
 }
 
 __poll_t trace_poll(struct file *file, struct poll_table_struct *table)

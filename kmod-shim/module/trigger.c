@@ -7,6 +7,7 @@
  */
 #include "progmp.h"
 
+#include <linux/delay.h>
 #include <linux/tracepoint.h>
 
 #ifdef HAVE_WQ_PERCPU		/* what is not unbound says so */
@@ -15,7 +16,11 @@
 #define PER_CPU 0
 #endif
 
+#define WAITING_MOST 64
+
 static struct workqueue_struct *queue;
+static atomic_t waiting;		/* workers that wait for a socket */
+static atomic_t outstanding;		/* work items that were queued and have not ended */
 
 /* Under rcu_read_lock: the connection was found just now, or its socket is locked. */
 void trigger_queue(struct conn *conn)
@@ -28,7 +33,8 @@ void trigger_queue(struct conn *conn)
 		conn_put(conn);
 		return;
 	}
-	queue_work(queue, &conn->work);
+	atomic_inc(&outstanding);
+	queue_delayed_work(queue, &conn->work, 0);
 }
 
 /* The socket is locked. The kernel's own way in: it knows about connections that fell back to TCP. */
@@ -45,18 +51,33 @@ void trigger_now(struct conn *conn)
 		static_call(kernel_trigger)(msk_of(conn));
 }
 
+/* Sockets that their owners do not let go of must not take all workers. */
+static bool lock_soon(struct sock *sk)
+{
+	bool soon = atomic_inc_return(&waiting) <= WAITING_MOST || !sock_owned_by_user_nocheck(sk);
+
+	if (soon)
+		lock_sock(sk);
+	atomic_dec(&waiting);
+	return soon;
+}
+
 void trigger_work(struct work_struct *work)
 {
-	struct conn *conn = container_of(work, struct conn, work);
+	struct conn *conn = container_of(to_delayed_work(work), struct conn, work);
 	struct sock *sk = conn->sk;
 
-	lock_sock(sk);
+	if (!lock_soon(sk)) {
+		queue_delayed_work(queue, &conn->work, 1);
+		return;
+	}
 	clear_bit(CONN_QUEUED, &conn->flags);	/* what happens from here on asks again */
 	smp_mb__after_atomic();
 	trigger_now(conn);
 	release_sock(sk);
 	sock_put(sk);
 	conn_put(conn);
+	atomic_dec(&outstanding);
 }
 
 /* A subflow is locked; its connection may have something to do. */
@@ -89,7 +110,7 @@ static void on_congestion(void *data, struct sock *ssk, const u8 state)
 
 static void on_state(void *data, const struct sock *sk, const int from, const int to)
 {
-	if (sk->sk_protocol == IPPROTO_TCP && from == TCP_ESTABLISHED)
+	if (sk->sk_protocol == IPPROTO_TCP && (from == TCP_ESTABLISHED || from == TCP_CLOSE_WAIT))
 		on_subflow((struct sock *)sk, false);
 }
 
@@ -145,5 +166,7 @@ void trigger_exit(void)
 		if (probes[i].registered)
 			tracepoint_probe_unregister(probes[i].point, probes[i].function, NULL);
 	tracepoint_synchronize_unregister();
+	while (atomic_read(&outstanding))	/* of sockets that left the shim; some wait for a timer */
+		msleep(1);
 	destroy_workqueue(queue);
 }

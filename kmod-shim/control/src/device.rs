@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use progmp_abi::layout;
 
 use crate::error::Error;
+use crate::mptcp;
 use crate::sys;
 use crate::uapi::{self, calls};
 
@@ -135,7 +136,7 @@ impl Device {
             })
     }
 
-    /// Statistics of a connection.
+    /// Statistics of a connection; one that fell back to TCP is told as such.
     ///
     /// # Errors
     /// No MPTCP socket.
@@ -146,6 +147,9 @@ impl Device {
         };
         self.call(calls::CONNECTION, &mut connection)
             .map_err(|error| on_socket("statistics", socket, error))?;
+        if connection.fallback == uapi::SERVED && mptcp::is_tcp(socket) {
+            connection.fallback = uapi::TCP;
+        }
         Ok(connection)
     }
 

@@ -39,7 +39,8 @@ pub enum Error {
     NoScheduler(String),
     /// A name that the shim does not take.
     #[error(
-        "bad-name: `{0}` is no name for a scheduler: 1 to 31 bytes, no slash; --as gives another one"
+        "bad-name: `{}` is no name for a scheduler: 1 to 31 letters, digits and signs of ASCII, no slash, no dot in front; --as gives another one",
+        .0.escape_debug()
     )]
     BadName(String),
     /// The descriptor is no MPTCP socket.
@@ -69,6 +70,11 @@ pub enum Error {
     /// The types of kernel and module do not fit together.
     #[error("layout-mismatch: {0}")]
     Layout(String),
+    /// A file that is something else.
+    #[error(
+        "not-the-module: {0} is not a progmp.ko: it has no note of layouts; kmod-shim/module/build makes one"
+    )]
+    NotTheModule(String),
     /// The kernel's verifier refuses the program.
     #[error("kernel-refuses: {why}\n{log}")]
     Verifier {

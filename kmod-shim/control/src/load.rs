@@ -308,8 +308,16 @@ mod tests {
 
     #[test]
     fn names_that_are_no_files_are_refused() {
-        assert!(pin_path("min_rtt").is_ok());
-        for name in ["", "a/b", "..", "a_name_of_thirty_two_bytes_is_too"] {
+        assert!(pin_path("min_rtt-2.new+").is_ok());
+        for name in [
+            "",
+            "a/b",
+            "..",
+            "a b",
+            "a\u{1b}[2J",
+            "größe",
+            "a_name_of_thirty_two_bytes_is_too",
+        ] {
             assert_eq!(pin_path(name).unwrap_err().name(), "bad-name", "{name}");
         }
     }

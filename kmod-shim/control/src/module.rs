@@ -34,10 +34,12 @@ pub fn compare_inserted() -> Result<usize, Error> {
 /// Compares a module's file with the running kernel; gives how many facts hold.
 ///
 /// # Errors
-/// As [`compare_inserted()`], and what the system says of the file.
+/// As [`compare_inserted()`]; `not-the-module`; what the system says of the file.
 pub fn compare_file(path: &str) -> Result<usize, Error> {
     let bytes = fs::read(path).map_err(|error| Error::system(path, error))?;
-    compared(layout::section(&bytes, layout::LAYOUT))
+    let note = layout::section(&bytes, layout::LAYOUT);
+    let note = note.ok_or_else(|| Error::NotTheModule(path.to_owned()))?;
+    compared(Some(note))
 }
 
 /// Inserts a module's file, if its facts hold of the running kernel.
@@ -85,7 +87,9 @@ mod tests {
         let path = folder.path().join("empty.ko");
         fs::write(&path, b"\x7fELF\x02\x01").unwrap();
         let path = path.to_str().unwrap();
-        assert_eq!(insert(path).unwrap_err().name(), "layout-mismatch");
+        let error = insert(path).unwrap_err();
+        assert_eq!(error.name(), "not-the-module");
+        assert!(error.to_string().contains(path), "{error}");
         let missing = format!("{path}.not");
         assert!(insert(&missing).unwrap_err().to_string().contains(&missing));
     }

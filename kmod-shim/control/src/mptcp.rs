@@ -1,7 +1,7 @@
 //! What the kernel itself says of an MPTCP socket, with or without the shim.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use crate::sys;
 
@@ -28,8 +28,25 @@ const FALLBACK: u32 = 1 << 0;
 /// # Panics
 /// Never: slices have their own lengths.
 pub fn info(socket: BorrowedFd<'_>) -> io::Result<Info> {
+    info_of(socket.as_raw_fd())
+}
+
+/// Whether a socket that was an MPTCP one is plain TCP by now. Once it is, the kernel passes options on
+/// to the TCP socket below, which knows none of MPTCP.
+pub(crate) fn is_tcp(socket: RawFd) -> bool {
+    match info_of(socket) {
+        Ok(info) => info.fallback,
+        Err(error) => matches!(
+            error.raw_os_error(),
+            Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT)
+        ),
+    }
+}
+
+/// The same of a descriptor by its number, as the calls of the device have it.
+fn info_of(socket: RawFd) -> io::Result<Info> {
     let mut bytes = [0; 128];
-    let length = sys::mptcp_info(&socket, &mut bytes)?;
+    let length = sys::mptcp_info(socket, &mut bytes)?;
     if length < 40 {
         return Err(io::Error::from(io::ErrorKind::InvalidData));
     }

@@ -5,7 +5,7 @@
 #![allow(unsafe_code, reason = "the door to the kernel")]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use crate::uapi;
 
@@ -71,7 +71,7 @@ pub(crate) fn borrow(process: i32, descriptor: i32) -> io::Result<OwnedFd> {
 }
 
 /// `getsockopt(SOL_MPTCP, MPTCP_INFO)`; gives the number of bytes.
-pub(crate) fn mptcp_info(socket: &impl AsFd, bytes: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn mptcp_info(socket: RawFd, bytes: &mut [u8]) -> io::Result<usize> {
     const SOL_MPTCP: libc::c_int = 284;
     const MPTCP_INFO: libc::c_int = 1;
     let mut length = libc::socklen_t::try_from(bytes.len())
@@ -79,7 +79,7 @@ pub(crate) fn mptcp_info(socket: &impl AsFd, bytes: &mut [u8]) -> io::Result<usi
     // SAFETY: the kernel writes at most `length` bytes, which is how many `bytes` has.
     let result = unsafe {
         libc::getsockopt(
-            socket.as_fd().as_raw_fd(),
+            socket,
             SOL_MPTCP,
             MPTCP_INFO,
             bytes.as_mut_ptr().cast(),

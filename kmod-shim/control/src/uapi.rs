@@ -28,6 +28,12 @@ pub const TRACE_FIRST: u32 = 1 << 0;
 /// Flag of a traced execution: it does not count.
 pub const TRACE_BAD: u32 = 1 << 1;
 
+/// No fallback: the program serves the connection.
+pub const SERVED: u32 = 0;
+/// The connection is plain TCP by now, and nobody is asked. The module does not see that;
+/// [`Device::connection`](crate::Device::connection) asks the kernel.
+pub const TCP: u32 = 6;
+
 /// Why the kernel's default scheduler serves a connection, by number.
 pub const FALLBACKS: [&str; 9] = [
     "served",
@@ -293,10 +299,12 @@ pub mod calls {
     pub const TIMING: u32 = call::<u32>(WRITE, 10);
 }
 
-/// A name as the calls hold it; `None` if it does not fit.
+/// A name as the calls hold it; `None` if it does not fit, or would not be seen as it is in paths and
+/// logs.
 pub fn name(text: &str) -> Option<[u8; NAME_BYTES]> {
     let mut name = [0; NAME_BYTES];
-    if text.is_empty() || text.len() >= NAME_BYTES || text.bytes().any(|byte| byte == 0) {
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+    if text.is_empty() || text.len() >= NAME_BYTES || !text.bytes().all(plain) {
         return None;
     }
     name[..text.len()].copy_from_slice(text.as_bytes());

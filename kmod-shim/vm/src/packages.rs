@@ -79,19 +79,8 @@ pub(crate) fn fetch(work: &Path, series: &str) -> Result<Kernel, String> {
             .arg(&fresh))?;
     }
     fs::remove_dir_all(&downloads).map_err(|error| format!("{}: {error}", downloads.display()))?;
-    relocate(&fresh, &release, &root)?;
     fs::rename(&fresh, &root).map_err(|error| format!("{}: {error}", root.display()))?;
     Ok(kernel)
-}
-
-/// The headers name the place where they are usually installed.
-fn relocate(unpacked: &Path, release: &str, root: &Path) -> Result<(), String> {
-    let makefile = unpacked.join(format!("usr/src/linux-headers-{release}/Makefile"));
-    let tell = |error: std::io::Error| format!("{}: {error}", makefile.display());
-    let text = fs::read_to_string(&makefile).map_err(tell)?;
-    let usual = "/usr/src/";
-    let here = format!("{}/usr/src/", root.display());
-    fs::write(&makefile, text.replace(usual, &here)).map_err(tell)
 }
 
 #[cfg(test)]

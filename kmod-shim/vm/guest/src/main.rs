@@ -20,8 +20,8 @@ fn main() -> ExitCode {
     if std::process::id() == 1 {
         init::run();
     }
-    if std::env::args().nth(1).as_deref() == Some(suites::lifecycle::ELSEWHERE) {
-        return match suites::lifecycle::ask_elsewhere() {
+    if std::env::args().nth(1).as_deref() == Some(suites::errors::ELSEWHERE) {
+        return match suites::errors::ask_elsewhere() {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
                 eprintln!("{why}");

@@ -4,7 +4,7 @@
 //! a function of their position and a seed, so nothing that is lost, repeated or moved goes unseen.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -131,8 +131,20 @@ impl Progress {
 static PORT: AtomicU16 = AtomicU16::new(5000);
 
 fn socket() -> Result<OwnedFd, String> {
+    socket_in(AddressFamily::INET)
+}
+
+/// A socket that can have this address, or connect to it.
+pub(crate) fn socket_of(address: &SocketAddr) -> Result<OwnedFd, String> {
+    socket_in(match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    })
+}
+
+fn socket_in(family: AddressFamily) -> Result<OwnedFd, String> {
     net::socket_with(
-        AddressFamily::INET,
+        family,
         SocketType::STREAM,
         SocketFlags::CLOEXEC,
         Some(ipproto::MPTCP),

@@ -278,6 +278,6 @@ mod tests {
     fn a_file_without_the_note_is_not_fit() {
         let this = std::env::current_exe().unwrap();
         let found = layouts(module::compare_file(&this.display().to_string()));
-        assert!(matches!(found, Bad(text, _) if text.starts_with("layout-mismatch")));
+        assert!(matches!(found, Bad(text, _) if text.starts_with("not-the-module")));
     }
 }

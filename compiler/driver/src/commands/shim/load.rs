@@ -146,35 +146,69 @@ fn into_kernel(scheduler: &Scheduler<'_>, replace: bool) -> Result<&'static str,
 
 /// Runs `progmp unload`.
 pub(super) fn unload(args: &Name) -> Result<Exit, Error> {
-    progmp_control::unload(&args.name)?;
+    progmp_control::unload(&args.name).map_err(|error| match error {
+        Error::NoScheduler(_) if !module::is_inserted() => Error::NoModule,
+        error => error,
+    })?;
     Ok(printed(
         &format!("{} is removed\n", args.name),
         Exit::Accepted,
     ))
 }
 
+/// A scheduler as text, or an object.
+pub(super) struct Input {
+    /// As messages name it.
+    pub(super) name: String,
+    bytes: Vec<u8>,
+    object: Option<Object>,
+}
+
+impl Input {
+    /// Reads a file.
+    pub(super) fn read(file: &str) -> Result<Self, Exit> {
+        let name = files::display_name(file);
+        let tell = |why: String| failed(&format!("{name}: {why}"));
+        let bytes = files::read(file, LIMIT).map_err(tell)?;
+        if bytes.len() > LIMIT {
+            return Err(tell(format!("larger than {LIMIT} bytes")));
+        }
+        let object = bytes.starts_with(b"\x7fELF").then(|| ebpf::read(&bytes));
+        let object = object.transpose();
+        let object = object.map_err(|why| tell(format!("bad-object: {why}")))?;
+        Ok(Self {
+            name,
+            bytes,
+            object,
+        })
+    }
+
+    /// The scheduler itself; that in an object has the name that it had when it was compiled.
+    pub(super) fn load(&self) -> Loaded {
+        match &self.object {
+            None => pipeline::load_text(&self.name, &self.bytes, &[]),
+            Some(found) => pipeline::load_text(&source_name(found), found.source.as_bytes(), &[]),
+        }
+    }
+}
+
 /// Reads, verifies and compiles.
 fn prepared(args: &Args) -> Result<Ready, Exit> {
-    let name = files::display_name(&args.file);
-    let bytes = files::read(&args.file, LIMIT).map_err(|why| failed(&format!("{name}: {why}")))?;
-    if bytes.len() > LIMIT {
-        return Err(failed(&format!("{name}: larger than {LIMIT} bytes")));
-    }
-    if !bytes.starts_with(b"\x7fELF") {
-        let loaded = pipeline::load_text(&name, &bytes, &[]);
+    let input = Input::read(&args.file)?;
+    let Some(found) = &input.object else {
         let how = How {
             prove: !args.unproved,
             form: Form::MayGoto,
             rewriting: Rewriting::of(args.no_rewrite, args.compress),
         };
-        return made(&name, loaded, how).map(|(ready, _)| ready);
-    }
-    let found = ebpf::read(&bytes).map_err(|why| failed(&format!("{name}: bad-object: {why}")))?;
-    from_object(&name, &bytes, &found, args.unproved)
+        return made(&input.name, input.load(), how).map(|(ready, _)| ready);
+    };
+    from_object(&input, found, args.unproved)
 }
 
 /// An object is loaded if it is what this compiler makes of its source.
-fn from_object(name: &str, bytes: &[u8], found: &Object, unproved: bool) -> Result<Ready, Exit> {
+fn from_object(input: &Input, found: &Object, unproved: bool) -> Result<Ready, Exit> {
+    let name = &input.name;
     let said = |key: &str| {
         let mut lines = found.note.iter().filter(|(found, _)| found == key);
         lines.next().map_or("", |(_, value)| value.as_str())
@@ -189,8 +223,6 @@ fn from_object(name: &str, bytes: &[u8], found: &Object, unproved: bool) -> Resu
         "bounded" => Form::Bounded,
         other => return Err(failed(&format!("{name}: bad-object: loops: {other}"))),
     };
-    let file = source_name(found);
-    let loaded = pipeline::load_text(&file, found.source.as_bytes(), &[]);
     let Some(rewriting) = Rewriting::named(said("rewriting")) else {
         let other = said("rewriting");
         return Err(failed(&format!("{name}: bad-object: rewriting: {other}")));
@@ -200,8 +232,8 @@ fn from_object(name: &str, bytes: &[u8], found: &Object, unproved: bool) -> Resu
         form,
         rewriting,
     };
-    let (ready, made) = made(&file, loaded, how)?;
-    if made != bytes {
+    let (ready, made) = made(&source_name(found), input.load(), how)?;
+    if made != input.bytes {
         return Err(failed(&format!(
             "{name}: not-reproduced: the object is not what this compiler makes of its source \
              (it was altered, or made by another version, or with other requirements): \

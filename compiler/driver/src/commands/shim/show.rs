@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use progmp_control::uapi::{Counters, FALLBACKS, IS_DEFAULT, Loaded, SHOWN, UNPROVED, text};
+use progmp_control::uapi::{
+    Counters, FALLBACKS, IS_DEFAULT, Loaded, SERVED, SHOWN, TCP, UNPROVED, text,
+};
 use progmp_control::{Device, Error};
 
 use super::socket::Socket;
@@ -64,11 +66,10 @@ pub(super) fn status(args: &Args) -> Result<Exit, Error> {
         let fallback = FALLBACKS
             .get(found.fallback as usize)
             .unwrap_or(&"unknown reason");
-        let name = text(&found.name);
-        let by = if found.fallback == 0 {
-            name
-        } else {
-            format!("the kernel's own scheduler ({fallback}; chosen: {name})")
+        let by = match found.fallback {
+            SERVED => text(&found.name),
+            TCP => format!("nobody ({fallback}); {} was chosen", text(&found.name)),
+            _ => format!("the kernel's own scheduler ({fallback})"),
         };
         let _ = writeln!(out, "connection {}: {by}", found.number);
         let _ = writeln!(

@@ -13,8 +13,8 @@ pub struct Args {
     /// Of one connection only: the process and its descriptor
     #[arg(long, value_name = "PID:FD")]
     socket: Option<Socket>,
-    /// A scheduler's name, registers such as R1=5, USER values of subflows such as 2.USER=7; without
-    /// --socket a name, for all connections to come in this network namespace
+    /// A scheduler's name ('' for the kernel's own), registers such as R1=5, USER values of subflows such
+    /// as 2.USER=7; without --socket a name, for all connections to come in this network namespace
     #[arg(value_name = "WHAT", required = true)]
     what: Vec<Setting>,
 }
@@ -92,6 +92,11 @@ pub(super) fn set(args: &Args) -> Result<Exit, Error> {
                     "registers and USER values belong to a connection: name it with --socket",
                 ));
             };
+            if name.is_empty() {
+                return Ok(crate::commands::failed(
+                    "a name is wanted; `progmp restore` gives everything back to the kernel's own",
+                ));
+            }
             device.choose_default(name)?;
             namespace::use_shim()?;
         }

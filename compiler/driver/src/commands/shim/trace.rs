@@ -8,10 +8,11 @@ use progmp_control::trace::{Record, records};
 use progmp_control::{Device, Error, source_hash};
 use progmp_ir::Program;
 
+use super::load::Input;
 use super::socket::Socket;
 use crate::commands::{failed, mistakes, printed};
 use crate::exit::Exit;
-use crate::{files, pipeline};
+use crate::files;
 
 /// What to trace, and how long.
 #[derive(Debug, clap::Args)]
@@ -25,8 +26,8 @@ pub struct Args {
     /// Trace at most so many in a second; 0: all
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
     per_second: u32,
-    /// Let the interpreter run what was traced, and tell where it decides otherwise: the sources of
-    /// the loaded schedulers
+    /// Let the interpreter run what was traced, and tell where it decides otherwise: the loaded
+    /// schedulers, as sources or as objects
     #[arg(long, value_name = "FILE", num_args = 1..)]
     replay: Vec<String>,
     /// Print only the sum
@@ -38,7 +39,11 @@ pub struct Args {
 pub(super) fn trace(args: &Args) -> Exit {
     let mut sources = BTreeMap::new();
     for file in &args.replay {
-        let loaded = pipeline::load(file, &[]);
+        let input = match Input::read(file) {
+            Ok(input) => input,
+            Err(exit) => return exit,
+        };
+        let loaded = input.load();
         let hash = source_hash(&loaded.source.text);
         let Some(program) = loaded.program else {
             files::complain(&mistakes(&loaded));

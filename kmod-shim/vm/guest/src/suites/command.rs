@@ -1,13 +1,16 @@
 //! The command `progmp` in front of the module: what it loads, what it refuses, what it says.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::process::Command;
 
 use super::served::Served;
 use super::{Suite, Test};
-use crate::net::Net;
+use crate::net::{End, Net, within};
 use crate::shim;
-use crate::transfer::{Plan, connect};
+use crate::transfer::{Plan, connect, socket_of};
 use crate::{Tried, Verdict};
 
 pub(crate) const SUITE: Suite = Suite {
@@ -36,6 +39,10 @@ pub(crate) const SUITE: Suite = Suite {
         Test {
             name: "set_status_and_restore_speak_with_the_kernel",
             run: settings,
+        },
+        Test {
+            name: "status_tells_what_fell_back_to_tcp",
+            run: plain,
         },
         Test {
             name: "trace_replays_what_it_sees",
@@ -91,7 +98,7 @@ fn loads() -> Verdict {
             "/modules/veth.ko",
         ],
         2,
-        &["layout-mismatch"],
+        &["not-the-module"],
     )?;
     says(
         &[
@@ -238,6 +245,36 @@ fn settings() -> Verdict {
     says(&["set", "R1=1"], 2, &["--socket"])?;
     says(&["restore"], 0, &["connections are back"])?;
     says(&["status", "--socket", &socket], 0, &["kernel's own"])?;
+    Ok(String::new())
+}
+
+/// A client that asks for MPTCP, and a server that knows only TCP.
+fn plain() -> Verdict {
+    let served = Served::by("default")?;
+    let net = Net::usual()?;
+    let address: SocketAddr = ([10, 0, 1, 2], 4_800).into();
+    let listener = within(End::Server, || {
+        TcpListener::bind(address).tried("a TCP socket")
+    })?;
+    let client = within(End::Client, || {
+        let client = socket_of(&address)?;
+        let chosen = served.device.choose(client.as_raw_fd(), &served.name);
+        chosen.tried("choosing")?;
+        rustix::net::connect(&client, &address).tried("connect")?;
+        Ok(client)
+    })?;
+    let mut client = TcpStream::from(client);
+    let (mut server, _) = listener.accept().tried("accept")?;
+    client.write_all(b"plain").tried("a write")?;
+    let mut bytes = [0; 5];
+    server.read_exact(&mut bytes).tried("a read")?;
+    let socket = format!("1:{}", client.as_raw_fd());
+    says(
+        &["status", "--socket", &socket],
+        0,
+        &["nobody (fell back to TCP)", "default was chosen"],
+    )?;
+    drop(net);
     Ok(String::new())
 }
 

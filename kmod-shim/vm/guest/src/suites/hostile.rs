@@ -3,7 +3,7 @@
 //! Only root can load them; `progmp load` refuses them. What they leave in the block is checked by
 //! the shim, which gives the connection to the kernel's own scheduler.
 
-use progmp_abi::layout::{self, block};
+use progmp_abi::layout::{self, block, queue};
 use progmp_control::load;
 
 use super::served::{Served, brief};
@@ -51,6 +51,14 @@ pub(crate) const SUITE: Suite = Suite {
         Test {
             name: "a_full_buffer_of_one_packet",
             run: flood,
+        },
+        Test {
+            name: "a_first_packet_that_is_never_sent_is_left_to_the_kernel",
+            run: gap,
+        },
+        Test {
+            name: "a_run_that_takes_long_is_stopped_by_time",
+            run: slow,
         },
         Test {
             name: "what_reaches_beyond_the_block_does_not_load",
@@ -173,6 +181,109 @@ fn flood() -> Verdict {
         .connection(pair.client_number())
         .tried("statistics")?;
     Ok(brief(&client))
+}
+
+/// Takes one of the 2nd to the 16th packet from Q and sends it on the first subflow, until none is left.
+fn all_but_the_first() -> Vec<u8> {
+    let word = |which: usize| {
+        let offset = block::QUEUE + which * queue::BYTES + queue::WORD;
+        [
+            slot(0xbf, 0x73, 0, 0),              // r3 = r7
+            slot(0x07, 0x03, 0, number(offset)), // r3 += offset of the queue's first word
+            slot(0x79, 0x31, 0, 0),              // r1 = *(u64 *)(r3 + 0)
+        ]
+        .concat()
+    };
+    let mut body = end(0);
+    for packet in 1..16 {
+        let bit = 1 << packet;
+        let taken = [
+            slot(0x57, 0x01, 0, !bit), // r1 &= ~bit
+            slot(0x7b, 0x13, 0, 0),    // *(u64 *)(r3 + 0) = r1
+            word(1),
+            slot(0x47, 0x01, 0, bit), // r1 |= bit
+            slot(0x7b, 0x13, 0, 0),   // *(u64 *)(r3 + 0) = r1
+            action(0, 0x01_00_00_00 | packet),
+            end(1),
+            slot(0xb7, 0x00, 0, 0), // r0 = 0
+            slot(0x95, 0x00, 0, 0), // exit
+        ]
+        .concat();
+        let skip = i16::try_from(taken.len() / 8).expect("a short program");
+        body.extend(
+            [
+                word(0),
+                slot(0xbf, 0x12, 0, 0),    // r2 = r1
+                slot(0x57, 0x02, 0, bit),  // r2 &= bit
+                slot(0x15, 0x02, skip, 0), // if r2 == 0 goto the next
+                taken,
+            ]
+            .concat(),
+        );
+    }
+    body
+}
+
+/// What was acknowledged behind the gap, and what the kernel sends to close it, makes no warning.
+fn gap() -> Verdict {
+    let device = shim::device()?;
+    let object = Object::read("min_rtt")?.with_code(program(&all_but_the_first()));
+    let link = load(&object.scheduler("gap")).tried("loading")?;
+    let net = Net::usual()?;
+    let served = Served {
+        device,
+        name: "gap".to_owned(),
+        link,
+    };
+    let plan = Plan::both(2_000_000);
+    // It would never send the first byte, by which both ends become sure of each other.
+    let mut pair = crate::transfer::connect(&plan)?;
+    pair.join(plan.joins)?;
+    for end in [pair.client_number(), pair.server_number()] {
+        served.device.choose(end, &served.name).tried("choosing")?;
+    }
+    let counted = served.transfer(&net, &plan, &pair, |_| Ok(()))?;
+    for of in [&counted.client, &counted.server] {
+        // 8: data waited for long.
+        if of.fallback != 8 || of.counters.pushes < 10 {
+            return Err(format!("nobody saw it: {}", brief(of)));
+        }
+    }
+    Ok(counted.brief())
+}
+
+/// Goes round in a loop that the kernel lets run for long, and writes a register, so that it runs again.
+fn slow() -> Verdict {
+    let body = [
+        slot(0xe5, 0x00, 1, 0),  // may_goto +1: leave
+        slot(0x05, 0x00, -2, 0), // goto -2
+        slot(0x79, 0x71, i16::try_from(block::REG).tried("REG")?, 0), // r1 = reg[0]
+        slot(0x07, 0x01, 0, 1),  // r1 += 1
+        slot(0x7b, 0x17, i16::try_from(block::REG).tried("REG")?, 0), // reg[0] = r1
+        end(0),
+    ];
+    let device = shim::device()?;
+    let object = Object::read("min_rtt")?.with_code(program(&body.concat()));
+    let link = load(&object.scheduler("slow")).tried("loading")?;
+    let net = Net::usual()?;
+    let served = Served {
+        device,
+        name: "slow".to_owned(),
+        link,
+    };
+    let plan = Plan::up(200_000);
+    let pair = served.connect(&plan)?;
+    let counted = served.transfer(&net, &plan, &pair, |_| Ok(()))?;
+    let client = &counted.client;
+    // 3: fuel. By their number alone, runs in a row would have ended after 257.
+    if client.fallback != 3 || client.counters.longest_idle > 200 {
+        return Err(brief(client));
+    }
+    Ok(format!(
+        "{} runs, {}",
+        client.counters.executions,
+        counted.brief()
+    ))
 }
 
 fn refused() -> Verdict {

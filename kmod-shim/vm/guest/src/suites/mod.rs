@@ -5,11 +5,13 @@ mod builtin;
 mod command;
 mod corpus;
 mod decisions;
+pub(crate) mod errors;
 mod faults;
 mod hostile;
-pub(crate) mod lifecycle;
+mod lifecycle;
 mod python;
 mod served;
+mod sockets;
 mod speed;
 
 use crate::Verdict;
