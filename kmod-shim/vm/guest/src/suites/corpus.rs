@@ -88,7 +88,7 @@ pub(crate) const SUITE: Suite = Suite {
         carries!("redundant_if_no_q", Case::narrow(uses_both)),
         carries!("round_robin", Case::even(alternates)),
         carries!("selective_compensation", Case::narrow(uses_both)),
-        carries!("tap", Case::with_backup(&[(1, 500)], prefers_the_first)),
+        carries!("tap", Case::with_backup(&[(1, 500)], hardly_the_second)),
         carries!("target_deadline", Case::with_backup(&[], only_the_first)),
         carries!(
             "target_rtt",
@@ -102,6 +102,10 @@ pub(crate) const SUITE: Suite = Suite {
         Test {
             name: "backup_stays_idle_until_the_other_dies",
             run: backup_takes_over,
+        },
+        Test {
+            name: "tap_takes_from_the_backup_what_is_missing",
+            run: missing_share,
         },
         Test {
             name: "probing_measures_idle_subflows_with_copies",
@@ -171,6 +175,13 @@ fn uses_both(counted: &Counted) -> Result<(), String> {
 fn prefers_the_first(counted: &Counted) -> Result<(), String> {
     at_both_ends(counted, "the preferred subflow carries most", |of| {
         bytes(of, 1) > bytes(of, 2)
+    })
+}
+
+/// Until a rate has been measured, the backup is free of charge.
+fn hardly_the_second(counted: &Counted) -> Result<(), String> {
+    at_both_ends(counted, "the backup carries a twentieth at most", |of| {
+        bytes(of, 2) <= (bytes(of, 1) + bytes(of, 2)) / 20
     })
 }
 
@@ -273,6 +284,34 @@ fn backup_takes_over() -> Verdict {
         ));
     }
     Ok(counted.brief())
+}
+
+/// The regular subflow gives 5 MB/s at most, and 20 are wanted: each packet there pays for three on the
+/// backup, which carries as much as it can. With 1 MB/s wanted it carries next to nothing.
+fn missing_share() -> Verdict {
+    let backup = Link {
+        backup: true,
+        ..Link::narrow(20)
+    };
+    let plan = Plan::up(BYTES);
+    let mut remarks = String::new();
+    for (target, range) in [(20_000, BYTES / 5..=BYTES), (1_000, 0..=BYTES / 20)] {
+        let net = Net::new(&[Link::narrow(5), backup])?;
+        let served = Served::by("tap")?;
+        let pair = served.connect(&plan)?;
+        served.registers(&pair, &[(1, target)])?;
+        let counted = served.transfer(&net, &plan, &pair, |_| Ok(()))?;
+        counted.sound()?;
+        let on_backup = counted.client_bytes(2);
+        if !range.contains(&on_backup) {
+            return Err(format!(
+                "with {target} KB/s wanted, {on_backup} bytes on the backup: {}",
+                counted.brief()
+            ));
+        }
+        remarks += &counted.brief();
+    }
+    Ok(remarks)
 }
 
 fn probes() -> Verdict {
