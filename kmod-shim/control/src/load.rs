@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use progmp_bpf as bpf;
 use sha2::{Digest, Sha256};
@@ -144,13 +145,8 @@ impl Prepared {
             io::ErrorKind::NotFound => Error::NoModule,
             _ => from_bpf("the module's types", error),
         })?;
-        let [kernel, own] = ["vmlinux", MODULE].map(|name| {
-            let path = format!("/sys/kernel/btf/{name}");
-            fs::read(&path).map_err(|error| Error::NoBtf(format!("{path}: {error}")))
-        });
-        let (kernel, own) = (kernel?, own?);
-        let kernel = Btf::read(&kernel, None)?;
-        let types = Btf::read(&own, Some(&kernel))?;
+        let own = type_bytes(MODULE)?;
+        let types = Btf::read(&own, Some(kernel_types()?))?;
         let operations = structure(&types, OPERATIONS)?;
         let value = structure(&types, VALUE)?;
         let kernel_function = types.function(BLOCK_OF);
@@ -179,6 +175,21 @@ impl Prepared {
             .map_err(|error| refused(scheduler, error))?;
         Ok(Self { map })
     }
+}
+
+fn type_bytes(name: &str) -> Result<Vec<u8>, Error> {
+    let path = format!("/sys/kernel/btf/{name}");
+    fs::read(&path).map_err(|error| Error::NoBtf(format!("{path}: {error}")))
+}
+
+/// The types of the kernel that runs: a hundred thousand, which are read once.
+fn kernel_types() -> Result<&'static Btf<'static>, Error> {
+    static TYPES: OnceLock<Btf<'static>> = OnceLock::new();
+    if let Some(types) = TYPES.get() {
+        return Ok(types);
+    }
+    let types = Btf::read(type_bytes("vmlinux")?.leak(), None)?;
+    Ok(TYPES.get_or_init(|| types))
 }
 
 /// Enough for the end of any log.
