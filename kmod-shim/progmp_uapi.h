@@ -114,6 +114,7 @@ struct progmp_connection {
 
 /* progmp_scheduler.flags */
 #define PROGMP_UNPROVED	(1u << 0)
+#define PROGMP_COMPRESSED (1u << 2)	/* one execution does what several of its source would */
 #define PROGMP_IS_DEFAULT (1u << 1)	/* of sockets to come in the caller's network namespace */
 
 /* The scheduler at a position, from 0; or, if a name is given, that one. ENOENT ends the list. */

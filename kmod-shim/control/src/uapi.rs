@@ -20,6 +20,8 @@ pub const PROPERTIES: [(u32, &str); 3] = [
 
 /// Flag of a scheduler: nothing was proved of it.
 pub const UNPROVED: u32 = 1 << 0;
+/// Flag of a scheduler: one execution does what several of its source would.
+pub const COMPRESSED: u32 = 1 << 2;
 /// Flag of a scheduler: sockets to come in the caller's network namespace get it.
 pub const IS_DEFAULT: u32 = 1 << 1;
 
@@ -223,7 +225,7 @@ structure! {
     Loaded = "progmp_scheduler", 288 {
         /// Position in the list, from 0; or a name is given.
         index: u32,
-        /// [`UNPROVED`], [`IS_DEFAULT`].
+        /// [`UNPROVED`], [`IS_DEFAULT`], [`COMPRESSED`].
         flags: u32,
         /// Its name.
         name: [u8; NAME_BYTES],

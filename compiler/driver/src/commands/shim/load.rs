@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::files;
 use crate::pipeline::{self, Loaded, Settings};
 use crate::report::FileVerdict;
-use crate::rewrite::{Rewriting, lowered};
+use crate::rewrite::{Compressed, Rewriting, lowered};
 
 /// What to load, and how.
 #[derive(Debug, clap::Args)]
@@ -65,6 +65,8 @@ const SHIM: &str = "?struct_ops/schedule";
 /// A scheduler that may be loaded.
 struct Ready {
     note: Note,
+    /// Whether one execution does what several of the source would.
+    compressed: bool,
     source: String,
     program: ObjectProgram,
 }
@@ -76,12 +78,17 @@ pub(super) fn load(args: &Args) -> Exit {
         Err(exit) => return exit,
     };
     let name = args.name.as_deref().unwrap_or(&ready.note.name);
-    let (subflows, packets, flags) = match ready.note.proof {
+    let (subflows, packets, unproved) = match ready.note.proof {
         Proof::AnySize => (32, ready.note.packets, 0),
         Proof::UpTo { subflows, packets } => (subflows, packets as usize, 0),
         Proof::Unproved => (0, ready.note.packets, uapi::UNPROVED),
     };
     let packets = packets.min(ready.note.packets);
+    let compressed = if ready.compressed {
+        uapi::COMPRESSED
+    } else {
+        0
+    };
     let wanted = uapi::PROPERTIES.iter().filter(|(_, property)| {
         let needed = format!("subflow.{property}");
         ready.note.needs.contains(&needed)
@@ -96,7 +103,7 @@ pub(super) fn load(args: &Args) -> Exit {
         subflows,
         packets: u32::try_from(packets).expect("queues show few packets"),
         needs: wanted.fold(0, |bits, (bit, _)| bits | bit),
-        flags,
+        flags: unproved | compressed,
         source: source_hash(&ready.source),
     };
     let proved = match ready.note.proof {
@@ -310,6 +317,7 @@ fn made(name: &str, loaded: Loaded, how: How) -> Result<(Ready, Vec<u8>), Exit> 
     note.needs = needs(&lowered.program);
     let ready = Ready {
         note,
+        compressed: matches!(lowered.compressed, Some(Compressed::Used(_))),
         source,
         program: shim.expect("our own object has a program for the shim"),
     };

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use progmp_control::uapi::{
-    Counters, FALLBACKS, IS_DEFAULT, Loaded, SERVED, SHOWN, TCP, UNPROVED, text,
+    COMPRESSED, Counters, FALLBACKS, IS_DEFAULT, Loaded, SERVED, SHOWN, TCP, UNPROVED, text,
 };
 use progmp_control::{Device, Error};
 
@@ -38,13 +38,18 @@ fn line(loaded: &Loaded) -> String {
             loaded.subflows, loaded.packets
         )
     };
+    let compressed = if loaded.flags & COMPRESSED != 0 {
+        ", compressed"
+    } else {
+        ""
+    };
     let default = if loaded.flags & IS_DEFAULT != 0 {
         ", default of this network namespace"
     } else {
         ""
     };
     format!(
-        "{:15} {proof}, {} connections{default}",
+        "{:15} {proof}{compressed}, {} connections{default}",
         text(&loaded.name),
         loaded.connections
     )

@@ -5,14 +5,17 @@ use std::fmt::Write as _;
 
 use progmp_abi::Decision;
 use progmp_control::trace::{Record, records};
+use progmp_control::uapi::COMPRESSED;
 use progmp_control::{Device, Error, source_hash};
 use progmp_ir::Program;
 
 use super::load::Input;
 use super::socket::Socket;
+use crate::commands::compile::Form;
 use crate::commands::{failed, mistakes, printed};
 use crate::exit::Exit;
 use crate::files;
+use crate::rewrite::{Rewriting, lowered};
 
 /// What to trace, and how long.
 #[derive(Debug, clap::Args)]
@@ -60,7 +63,7 @@ fn follow(args: &Args, sources: &BTreeMap<[u8; 32], Program>) -> Result<Exit, Er
     let number = socket.as_ref().map(progmp_control::Borrowed::number);
     let mut tracer = Device::open()?.trace(number, args.per_second, 0)?;
     // Schedulers by number: another program has another number.
-    let mut programs: BTreeMap<u64, Option<&Program>> = BTreeMap::new();
+    let mut programs: BTreeMap<u64, Option<Program>> = BTreeMap::new();
     let (mut seen, mut differing, mut lost) = (0_u64, 0_u64, 0);
     loop {
         let mut out = String::new();
@@ -74,7 +77,9 @@ fn follow(args: &Args, sources: &BTreeMap<[u8; 32], Program>) -> Result<Exit, Er
                 let program = programs.entry(record.scheduler).or_insert_with(|| {
                     let loaded = control.scheduler(&record.name).ok();
                     let loaded = loaded.filter(|loaded| loaded.number == record.scheduler);
-                    loaded.and_then(|loaded| sources.get(&loaded.source))
+                    let loaded = loaded?;
+                    let program = sources.get(&loaded.source)?;
+                    Some(as_loaded(program, loaded.flags))
                 });
                 let Some(program) = program else {
                     return Ok(failed(&format!(
@@ -118,6 +123,14 @@ fn follow(args: &Args, sources: &BTreeMap<[u8; 32], Program>) -> Result<Exit, Er
     }
 }
 
+/// The program whose executions the kernel shows: rewriting keeps them, and compression does not.
+fn as_loaded(program: &Program, flags: u32) -> Program {
+    if flags & COMPRESSED == 0 {
+        return program.clone();
+    }
+    lowered(program, &Form::MayGoto.options(), Rewriting::Compress).program
+}
+
 /// One execution in one line.
 fn line(record: &Record) -> String {
     let state = &record.before;
@@ -153,4 +166,19 @@ fn line(record: &Record) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::load_text;
+
+    #[test]
+    fn what_was_compressed_is_replayed_compressed() {
+        let text = include_str!("../../../../../specs/schedulers/min_rtt.progmp");
+        let program = load_text("min_rtt.progmp", text.as_bytes(), &[]).program;
+        let program = program.expect("a scheduler");
+        assert_eq!(as_loaded(&program, 0), program);
+        assert_ne!(as_loaded(&program, COMPRESSED), program);
+    }
 }
