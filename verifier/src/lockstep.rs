@@ -23,6 +23,12 @@ pub(crate) struct Lockstep {
     reached: usize,
     cases: Vec<Term>,
     known: Vec<Known>,
+    /// Loops of the first program that were met, also those that were left out.
+    met: usize,
+    /// Of the loops that were met, those that do nothing on this path.
+    idle: Vec<usize>,
+    /// Where each summarised loop was met, if it has none inside.
+    plain: Vec<Option<usize>>,
 }
 
 type Pair = (Rc<Unrolled>, Rc<Body>);
@@ -30,7 +36,9 @@ type Pair = (Rc<Unrolled>, Rc<Body>);
 /// A loop of the first program that was summarised on another path, which is the same up to its end: it
 /// must be the same summary, so that what is asked later is the same, too.
 struct Known {
-    place: usize,
+    met: usize,
+    /// What was left out then.
+    idle: Vec<usize>,
     answers: Vec<(Term, bool)>,
     /// It, and the loops inside it.
     loops: Vec<Option<Pair>>,
@@ -50,6 +58,8 @@ impl Lockstep {
     pub(crate) fn begin(&mut self) {
         self.stage = Stage::Leads;
         self.loops.clear();
+        self.plain.clear();
+        self.met = 0;
         self.reached = 0;
         self.cases.clear();
     }
@@ -65,6 +75,26 @@ impl Lockstep {
     pub(crate) fn take(&mut self) -> Vec<Term> {
         self.stage = Stage::Off;
         std::mem::take(&mut self.cases)
+    }
+
+    /// Whether programs are compared.
+    pub(crate) fn is_on(&self) -> bool {
+        self.stage != Stage::Off
+    }
+
+    /// From now on, on this path, these loops of the first program are left out.
+    pub(crate) fn leave_out(&mut self, idle: Vec<usize>) {
+        self.idle = idle;
+    }
+
+    /// Loops of the first program without loops inside, and where they were met.
+    pub(crate) fn plain(&self) -> Vec<(usize, Rc<Unrolled>, Rc<Body>)> {
+        let pairs = self.plain.iter().zip(&self.loops);
+        let known = pairs.filter_map(|(met, pair)| {
+            let (made, body) = pair.as_ref()?;
+            Some(((*met)?, Rc::clone(made), Rc::clone(body)))
+        });
+        known.collect()
     }
 
     /// How many loops each program has reached.
@@ -104,26 +134,41 @@ impl Unbounded {
         if self.lockstep.stage != Stage::Leads {
             return false;
         }
+        let met = self.lockstep.met;
+        self.lockstep.met += 1;
+        if self.lockstep.idle.contains(&met) {
+            return true;
+        }
         let place = self.lockstep.loops.len();
         let path = self.path.as_mut().expect("a path is followed");
         let known = self.lockstep.known.iter();
         let known = known
-            .filter(|known| known.place == place)
+            .filter(|known| known.met == met && known.idle == self.lockstep.idle)
             .find(|known| path.came_by(&known.answers));
         if let Some(known) = known {
             path.pass(known.answers.len());
+            self.lockstep.met += known.loops.len() - 1;
             self.lockstep.loops.extend(known.loops.iter().cloned());
+            let plain = known.loops.len() == 1;
+            self.lockstep.plain.push(plain.then_some(met));
+            let inner = known.loops.len() - 1;
+            self.lockstep.plain.extend(vec![None; inner]);
             let (made, first) = known.loops[0].clone().expect("it was summarised");
             machine.log.extend_from_slice(&made.events);
             first.adopt(&mut machine.state, &made.after);
             return true;
         }
         self.lockstep.loops.push(None);
+        self.lockstep.plain.push(None);
         let made = self.unroll_once(machine, each, body, list, guard);
         self.lockstep.loops[place] = Some((Rc::new(made), Rc::new(body.clone())));
+        if self.lockstep.loops.len() == place + 1 {
+            self.lockstep.plain[place] = Some(met);
+        }
         let path = self.path.as_ref().expect("a path is followed");
         self.lockstep.known.push(Known {
-            place,
+            met,
+            idle: self.lockstep.idle.clone(),
             answers: path.so_far().to_vec(),
             loops: self.lockstep.loops[place..].to_vec(),
         });
@@ -176,6 +221,25 @@ impl Unbounded {
         machine.log.extend_from_slice(&made.events);
         self.lockstep.cases.extend(cases);
         true
+    }
+
+    /// An iteration that starts in the state before the loop does something: if none does, the
+    /// loop does nothing, by induction.
+    pub(crate) fn does_something(&mut self, made: &Unrolled, body: &Body) -> Term {
+        let changes = self.unlike(body, &made.begun, &made.ended);
+        let mut cases: Vec<Term> = acts(&made.events).iter().map(|act| act.guard).collect();
+        for change in changes {
+            cases.push(self.terms.and(&[made.reached, change]));
+        }
+        let something = self.terms.or(&cases);
+        let (p, s) = (self.canonical_packet, self.canonical_subflow);
+        let mut parts = vec![something];
+        // Sets of packets and USER values are the same for every packet and subflow.
+        for case in self.unlike(body, &made.entered, &made.begun) {
+            let same = self.terms.not(case);
+            parts.push(self.terms.forall(&[p, s], same));
+        }
+        self.terms.and(&parts)
     }
 
     /// How two states differ in what a loop may change.

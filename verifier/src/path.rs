@@ -25,6 +25,8 @@ pub(crate) struct Path {
     shown: Vec<(Term, bool)>,
     /// There were too many questions.
     lost: bool,
+    /// The path is followed once more, with loops left out.
+    repeated: bool,
 }
 
 /// Questions on one path.
@@ -47,6 +49,14 @@ impl Path {
     /// Whether nothing is shown by it.
     pub(crate) const fn is_lost(&self) -> bool {
         self.lost
+    }
+
+    /// The same path once more.
+    pub(crate) fn again(&mut self) {
+        self.shown.clear();
+        self.next = 0;
+        self.lost = false;
+        self.repeated = true;
     }
 
     /// Whether it was the last one.
@@ -77,6 +87,7 @@ impl Path {
     /// The next path: the last answer that was TRUE becomes FALSE. `false` if there is none.
     pub(crate) fn turn(&mut self) -> bool {
         self.shown.clear();
+        self.repeated = false;
         while let Some((condition, answer)) = self.answers.pop() {
             if answer {
                 self.answers.push((condition, false));
@@ -110,6 +121,11 @@ impl Unbounded {
                 return rest;
             }
             path.next += 1;
+            if asked != open && path.repeated {
+                // What is left out asked something.
+                path.lost = true;
+                return rest;
+            }
             assert_eq!(asked, open, "runs with equal answers ask equal questions");
             rest = self.terms.assume(rest, open, answer);
         }
@@ -138,21 +154,20 @@ pub(crate) fn agree_on_all_paths(
     options: &Options,
 ) -> bool {
     side.domain.path = Some(Path::default());
-    let run = side.domain.run;
     for _ in 0..Path::MOST {
-        let domain = &mut side.domain;
-        domain.run = run;
-        domain.loops.clear();
-        domain.lockstep.begin();
-        let Some(mut cases) = differences(domain, a, b) else {
-            return false;
-        };
-        cases.extend(domain.lockstep.take());
-        if domain.path.as_ref().is_none_or(|path| path.lost) {
-            return false;
-        }
-        if !cases.into_iter().all(|case| never(side, case, options)) {
-            return false;
+        side.domain.lockstep.leave_out(Vec::new());
+        if !agree_on_path(side, a, b, options) && !is_impossible(side, options) {
+            // What the other program does not have may do nothing here.
+            let idle = idle_loops(side, options);
+            if idle.is_empty() {
+                return false;
+            }
+            let path = side.domain.path.as_mut().expect("a path is followed");
+            path.again();
+            side.domain.lockstep.leave_out(idle);
+            if !agree_on_path(side, a, b, options) {
+                return false;
+            }
         }
         let path = side.domain.path.as_mut().expect("a path is followed");
         if !path.turn() {
@@ -160,6 +175,45 @@ pub(crate) fn agree_on_all_paths(
         }
     }
     false
+}
+
+/// Whether both do the same on the path that comes next.
+fn agree_on_path(side: &mut Side<Unbounded>, a: &Program, b: &Program, options: &Options) -> bool {
+    let domain = &mut side.domain;
+    let run = domain.run;
+    domain.loops.clear();
+    domain.lockstep.begin();
+    let cases = differences(domain, a, b);
+    domain.run = run;
+    let more = domain.lockstep.take();
+    if domain.path.as_ref().is_none_or(|path| path.lost) {
+        return false;
+    }
+    let Some(mut cases) = cases else {
+        return false;
+    };
+    cases.extend(more);
+    cases.into_iter().all(|case| never(side, case, options))
+}
+
+/// Whether no state comes this way.
+fn is_impossible(side: &mut Side<Unbounded>, options: &Options) -> bool {
+    let path = side.domain.path.as_mut().expect("a path is followed");
+    path.find_again();
+    let all = side.domain.terms.bool(true);
+    never(side, all, options)
+}
+
+/// Loops of the first program in which nothing happens on this path.
+fn idle_loops(side: &mut Side<Unbounded>, options: &Options) -> Vec<usize> {
+    let mut idle = Vec::new();
+    for (met, made, body) in side.domain.lockstep.plain() {
+        let case = side.domain.does_something(&made, &body);
+        if never(side, case, options) {
+            idle.push(met);
+        }
+    }
+    idle
 }
 
 /// Whether a case cannot be on this path.

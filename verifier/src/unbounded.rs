@@ -701,6 +701,14 @@ impl Domain for Unbounded {
         list: &Rc<Set>,
         guard: &Term,
     ) {
+        if self.lockstep.is_on() && machine.scope().is_empty() {
+            // On a path it is known whether a loop goes around at all.
+            let empty = self.empty(list);
+            let empty = self.decided(empty);
+            if self.terms.node(empty) == Node::Bool(true) {
+                return;
+            }
+        }
         self.summarise(machine, each, list, *guard);
     }
 }

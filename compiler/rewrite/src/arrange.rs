@@ -1,13 +1,16 @@
-//! Which moves are made: VARs go to where they are needed, and no earlier.
+//! How statements are rearranged: VARs where they are needed, nothing where nothing can be done.
 //!
-//! An IF whose branch shares an expensive VAR with what stands behind it is joined with that, so
-//! that the VAR can go further down where the branch is not taken. This copies code, so it is done
-//! only while the program stays small.
+//! What is made is kept only if it is estimated to be cheaper, and copies only if they are worth their
+//! size.
 
-use progmp_rules::{Op, Term};
+use progmp_rules::{Op, RuleSet, Term};
 
-use crate::cost::cost as cost_of;
-use crate::moves::{Move, Path, blocks, changes, make, mentions, places, pure, reads};
+use crate::block::{Path, blocks, mentions, places, pure, reads};
+use crate::cost::price;
+use crate::effect::Filled;
+use crate::guard::{ALWAYS, chance};
+use crate::settle::{Work, may_leave};
+use crate::trace::Deed;
 use crate::tree::{Node, NodeKind, Tree};
 
 /// Operators that a program may have after copying.
@@ -17,58 +20,80 @@ const COPIES: usize = 3;
 /// Rounds of a loop, for the estimate.
 const MEMBERS: u64 = 4;
 
-/// Moves VARs as far down as they go; returns what was done, in order.
-pub(crate) fn arrange(tree: &Tree) -> (Tree, Vec<Move>) {
-    let mut tree = tree.clone();
-    let mut moves = Vec::new();
-    settle(&mut tree, &mut moves);
-    let mut best = (tree.clone(), moves.len());
+/// Rearranges statements; returns what was done, in order.
+pub(crate) fn arrange(tree: &Tree, rules: &RuleSet) -> (Tree, Vec<Deed>) {
+    let mut work = Work {
+        tree: tree.clone(),
+        deeds: Vec::new(),
+        rules,
+    };
+    work.settle();
+    let mut best = work.clone();
+    work.guard();
+    if is_better(&work.tree, &best.tree) {
+        best = work;
+    }
+    let mut work = best.clone();
     for _ in 0..COPIES {
-        let Some(change) = join(&tree.body, &mut Vec::new()) else {
+        let Some(at) = join(&work.tree.body, &mut Path::new()) else {
             break;
         };
-        let Some(next) = make(&tree, &change) else {
-            break;
-        };
-        tree = next;
-        moves.push(change);
-        settle(&mut tree, &mut moves);
-        if size(&tree.body) > LARGEST {
+        if !work.join(&at) || size(&work.tree.body) > LARGEST {
             break;
         }
-        // A copy must pay, by itself or with the next one, and not only a little.
-        let (now, before) = (expected(&tree.body).0, expected(&best.0.body).0);
-        if now < before - before / 50 {
-            best = (tree.clone(), moves.len());
+        work.settle();
+        // A copy must pay, by itself or with the next one.
+        if is_better(&work.tree, &best.tree) {
+            best = work.clone();
         }
     }
-    moves.truncate(best.1);
-    (best.0, moves)
+    (best.tree, best.deeds)
+}
+
+/// Whether a program is cheaper by a fiftieth, and by a third of what it is longer.
+fn is_better(now: &Tree, before: &Tree) -> bool {
+    let [now_cost, old_cost] = [now, before].map(|tree| expected(tree, &tree.body).0);
+    let [now_size, old_size] = [now, before].map(|tree| size(&tree.body) as u64);
+    let growth = now_size.saturating_sub(old_size) * 1_000 / old_size.max(1) / 3;
+    let gain = old_cost.saturating_sub(now_cost) / (old_cost / 1_000).max(1);
+    gain > growth.max(20)
 }
 
 /// A probability of one.
 const SURE: u64 = 1 << 20;
 
-/// What a block is expected to cost if each IF goes either way with equal probability, and how
-/// probable it is that the execution goes on behind it, in parts of [`SURE`].
-fn expected(block: &[Node]) -> (u64, u64) {
+/// What a block is expected to cost, and how probable it is that the execution goes on behind it, both in
+/// parts of [`SURE`].
+fn expected(tree: &Tree, block: &[Node]) -> (u64, u64) {
     let mut cost = 0_u64;
     let mut reached = SURE;
     for node in block {
-        let own: usize = places(node).iter().map(|place| cost_of(&place.term)).sum();
-        let own = u64::try_from(own).unwrap_or(u64::MAX).saturating_add(1);
+        let own: u64 = places(node)
+            .iter()
+            .map(|place| price(tree, &place.term))
+            .fold(1, u64::saturating_add);
         let (inner, goes_on) = match &node.kind {
             NodeKind::If {
-                then, otherwise, ..
+                cond,
+                then,
+                otherwise,
             } => {
                 let (a, b) = (
-                    expected(then),
-                    otherwise.as_deref().map_or((0, SURE), expected),
+                    expected(tree, then),
+                    otherwise
+                        .as_deref()
+                        .map_or((0, SURE), |block| expected(tree, block)),
                 );
-                (a.0.saturating_add(b.0) / 2, u64::midpoint(a.1, b.1))
+                let yes = chance(&cond.term);
+                let mixed = |a: u64, b: u64| {
+                    (a / ALWAYS)
+                        .saturating_mul(yes)
+                        .saturating_add((b / ALWAYS).saturating_mul(ALWAYS - yes))
+                };
+                (mixed(a.0, b.0), mixed(a.1, b.1))
             }
             NodeKind::Foreach { body, .. } => {
-                let (inner, goes_on) = expected(body);
+                let (inner, goes_on) = expected(tree, body);
                 (inner.saturating_mul(MEMBERS), goes_on)
             }
             NodeKind::Return => (0, 0),
@@ -81,91 +106,41 @@ fn expected(block: &[Node]) -> (u64, u64) {
     (cost, reached)
 }
 
-/// Moves VARs down until none goes further.
-fn settle(tree: &mut Tree, moves: &mut Vec<Move>) {
-    while let Some((change, next)) = down(tree, &tree.body, &mut Vec::new()) {
-        *tree = next;
-        moves.push(change);
-    }
-}
-
-fn down(tree: &Tree, block: &[Node], path: &mut Path) -> Option<(Move, Tree)> {
-    for at in (0..block.len()).rev() {
-        if pure(&block[at]).is_some() {
-            let here = path.clone();
-            let kinds = [
-                Move::Dead {
-                    block: here.clone(),
-                    at,
-                },
-                Move::Sink {
-                    block: here.clone(),
-                    at,
-                },
-                Move::Delay { block: here, at },
+impl Work<'_> {
+    /// What stands behind an IF goes into both its branches; where the first one leaves, it gets none.
+    fn join(&mut self, (path, at): &(Path, usize)) -> bool {
+        let block = self.block(path).to_vec();
+        let NodeKind::If { cond, then, .. } = &block[*at].kind else {
+            return false;
+        };
+        let rest = block[at + 1..].to_vec();
+        let copied = rest.len();
+        let holes = [
+            ("c", Filled::Place(cond.clone())),
+            ("a", Filled::Block(then.clone())),
+            ("b", Filled::Block(Vec::new())),
+            ("r", Filled::Block(rest)),
+        ];
+        if !self.rewrite("join-rest", (path, *at, copied + 1), &holes) {
+            return false;
+        }
+        if crate::block::leaves(then) {
+            let mut inner = path.clone();
+            inner.push((*at, 0));
+            let made = self.block(&inner).to_vec();
+            let (first, copy) = made.split_at(then.len());
+            let holes = [
+                ("a", Filled::Block(first.to_vec())),
+                ("b", Filled::Block(copy.to_vec())),
             ];
-            for change in kinds {
-                if matches!(change, Move::Delay { .. }) && !helps(tree, block, at) {
-                    continue;
-                }
-                if let Some(next) = make(tree, &change) {
-                    return Some((change, next));
-                }
-            }
+            self.rewrite("after-leaving", (&inner, 0, made.len()), &holes);
         }
-        for (arm, inner) in arms(&block[at]) {
-            path.push((at, arm));
-            if let Some(found) = down(tree, inner, path) {
-                return Some(found);
-            }
-            path.pop();
-        }
-    }
-    None
-}
-
-/// Whether the VAR gets behind an IF or a loop on its way to who reads it, and nothing is in its way:
-/// then it may be saved.
-fn helps(tree: &Tree, block: &[Node], at: usize) -> bool {
-    let Some((var, init)) = pure(&block[at]) else {
-        return false;
-    };
-    let behind = &block[at + 1..];
-    let Some(user) = behind.iter().position(|node| reads(node, var)) else {
-        return false;
-    };
-    let between = &behind[..user];
-    if between.is_empty() || between.iter().any(|node| changes(tree, node, init)) {
-        return false;
-    }
-    let into_an_if = matches!(
-        &behind[user].kind,
-        NodeKind::If { cond, .. } if !mentions(&cond.term, var)
-    ) && !behind[user + 1..].iter().any(|node| reads(node, var));
-    into_an_if || between.iter().any(may_leave)
-}
-
-fn may_leave(node: &Node) -> bool {
-    node.kind == NodeKind::Return || blocks(node).into_iter().flatten().any(may_leave)
-}
-
-fn arms(node: &Node) -> Vec<(usize, &Vec<Node>)> {
-    match &node.kind {
-        // A block that is empty has an arm all the same.
-        NodeKind::If {
-            then, otherwise, ..
-        } => {
-            let mut arms = vec![(0, then)];
-            arms.extend(otherwise.as_ref().map(|block| (1, block)));
-            arms
-        }
-        NodeKind::Foreach { body, .. } => vec![(0, body)],
-        _ => Vec::new(),
+        true
     }
 }
 
 /// An IF that shares an expensive VAR before it with what stands behind it.
-fn join(block: &[Node], path: &mut Path) -> Option<Move> {
+fn join(block: &[Node], path: &mut Path) -> Option<(Path, usize)> {
     for at in 0..block.len() {
         let NodeKind::If {
             cond,
@@ -184,14 +159,11 @@ fn join(block: &[Node], path: &mut Path) -> Option<Move> {
                 && !first_reads(rest, var)
         });
         if shared {
-            return Some(Move::Join {
-                block: path.clone(),
-                at,
-            });
+            return Some((path.clone(), at));
         }
     }
     for (at, node) in block.iter().enumerate() {
-        for (arm, inner) in arms(node) {
+        for (arm, inner) in blocks(node).into_iter().enumerate() {
             path.push((at, arm));
             if let Some(found) = join(inner, path) {
                 return Some(found);

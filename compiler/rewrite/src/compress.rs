@@ -15,7 +15,7 @@ use progmp_ir::{ArithOp, Kind, OrderOp, PacketInt, Program, QueueName, Span, Sub
 use progmp_ir::{Type, Var};
 use progmp_rules::{Op, Sort, Term};
 
-use crate::moves::{Path, blocks, find, pure};
+use crate::block::{Path, blocks, find, pure};
 use crate::tree::{Node, NodeKind, Place, Source, Tree};
 
 /// A statement: its block, and its number there.

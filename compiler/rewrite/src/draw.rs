@@ -5,7 +5,7 @@ use progmp_rules::{RuleSet, Term};
 
 use crate::cost::cost;
 use crate::tree::Tree;
-use crate::{arrange, graph, list, moves};
+use crate::{arrange, block, graph, list};
 
 /// Nodes of a picture that people can still read.
 const NODES: usize = 200;
@@ -16,13 +16,13 @@ pub fn draw(program: &Program, rules: &RuleSet, chosen: &dyn Fn(Span) -> bool) -
     if program.exprs.len() > crate::LARGEST {
         return None;
     }
-    let (mut tree, _) = arrange::arrange(&Tree::of(program)?);
+    let (mut tree, _) = arrange::arrange(&Tree::of(program)?, rules);
     let mut places = Vec::new();
     list(&tree.body, &mut Vec::new(), &mut places);
     let mut best: Option<Term> = None;
     for (block, at, expression, term) in places {
-        let node = moves::find(&mut tree.body, &block).and_then(|nodes| nodes.get_mut(at))?;
-        let span = moves::places_mut(node).into_iter().nth(expression)?.span;
+        let node = block::find(&mut tree.body, &block).and_then(|nodes| nodes.get_mut(at))?;
+        let span = block::places_mut(node).into_iter().nth(expression)?.span;
         if chosen(span) && best.as_ref().is_none_or(|best| cost(&term) > cost(best)) {
             best = Some(term);
         }

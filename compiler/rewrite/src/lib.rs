@@ -1,29 +1,35 @@
 //! The optimiser: a Program to a cheaper one that means the same, execution by execution.
 //!
-//! Statements are rearranged first (`arrange`), so that a VAR is computed only where it is needed;
-//! then each expression goes through an e-graph (`graph`), by the rules of `specs/rules`. Nothing
+//! Statements are rearranged first (`arrange`), so that a VAR is computed only where it is needed,
+//! and nothing where nothing can be done; then each expression goes through an e-graph (`graph`), by the rules of `specs/rules`. Nothing
 //! here has to be believed: [`optimize`] returns a [`Trace`], which [`replay()`] makes again without
 //! egg, and the verifier compares both programs without reading it. `specs/rewriting.md` has more.
 
 mod arrange;
+mod block;
 mod compress;
 mod cost;
 mod draw;
+mod effect;
 mod graph;
-mod moves;
+mod guard;
+mod idle;
+mod names;
 mod replay;
+mod settle;
 mod trace;
 mod tree;
 
 use progmp_ir::{Program, wellformed};
 use progmp_rules::{RuleSet, Term};
 
+pub use block::Path;
 pub use compress::{NoSite, Site, compress, sites};
 pub use cost::cost;
 pub use draw::draw;
-pub use moves::{Move, Path, make};
+pub use effect::{Filled, Use, make};
 pub use replay::{Fault, apply, replay};
-pub use trace::{Derivation, Step, Trace};
+pub use trace::{Deed, Derivation, Step, Trace};
 pub use tree::{Argument, Node, NodeKind, Place, Source, Tree};
 
 /// What became of a program.
@@ -52,7 +58,7 @@ pub enum Left {
 pub(crate) fn prints(block: &[Node]) -> bool {
     block.iter().any(|node| {
         matches!(node.kind, NodeKind::Print { .. })
-            || moves::blocks(node).into_iter().any(|inner| prints(inner))
+            || block::blocks(node).into_iter().any(|inner| prints(inner))
     })
 }
 
@@ -78,9 +84,8 @@ pub fn optimize(program: &Program, rules: &RuleSet) -> Optimized {
     if prints(&tree.body) {
         return alone(Left::Prints);
     }
-    let (mut tree, moves) = arrange::arrange(&tree);
+    let (mut tree, mut deeds) = arrange::arrange(&tree, rules);
     let rewrites = graph::Rewrites::of(rules);
-    let mut derivations = Vec::new();
     let mut places = Vec::new();
     list(&tree.body, &mut Vec::new(), &mut places);
     for (block, at, expression, term) in places {
@@ -94,17 +99,17 @@ pub fn optimize(program: &Program, rules: &RuleSet) -> Optimized {
         if replayed.as_ref() != Ok(&found) {
             continue;
         }
-        let node = moves::find(&mut tree.body, &block).and_then(|nodes| nodes.get_mut(at));
+        let node = block::find(&mut tree.body, &block).and_then(|nodes| nodes.get_mut(at));
         let node = node.expect("the place was listed just now");
-        moves::places_mut(node)[expression].term = found;
-        derivations.push(Derivation {
+        block::places_mut(node)[expression].term = found;
+        deeds.push(Deed::Expression(Derivation {
             block,
             at,
             expression,
             steps,
-        });
+        }));
     }
-    let trace = Trace { moves, derivations };
+    let trace = Trace { deeds };
     let result = if trace == Trace::default() {
         program.clone()
     } else {
@@ -128,10 +133,10 @@ type Found = (Path, usize, usize, Term);
 
 fn list(block: &[Node], path: &mut Path, out: &mut Vec<Found>) {
     for (at, node) in block.iter().enumerate() {
-        for (expression, place) in moves::places(node).into_iter().enumerate() {
+        for (expression, place) in block::places(node).into_iter().enumerate() {
             out.push((path.clone(), at, expression, place.term.clone()));
         }
-        for (arm, inner) in moves::blocks(node).into_iter().enumerate() {
+        for (arm, inner) in block::blocks(node).into_iter().enumerate() {
             path.push((at, arm));
             list(inner, path, out);
             path.pop();

@@ -3,13 +3,14 @@
 //! In: a program, the rules, a trace. Out: the program that follows from them, or which step does
 //! not follow. It knows nothing of the search that found the trace. A step of a rule is checked by
 //! matching both sides, the sorts of what stands in the holes, the guards, and that no parameter of
-//! a lambda is read outside of it; a move by its own side conditions.
+//! a lambda is read outside of it; a rule between statements likewise (`effect`).
 
 use progmp_ir::{Kind, Program};
 use progmp_rules::{Guard, Op, Rule, RuleSet, Sort, Term};
 
-use crate::moves::{find, make, places_mut};
-use crate::trace::{Derivation, Step, Trace};
+use crate::block::{find, places_mut};
+use crate::effect::make;
+use crate::trace::{Deed, Derivation, Step, Trace};
 use crate::tree::Tree;
 
 /// Why a trace does not follow.
@@ -18,9 +19,6 @@ pub enum Fault {
     /// The program uses RANDOM and must stay as it is.
     #[error("a program with RANDOM is not rewritten")]
     Random,
-    /// A move whose side conditions do not hold.
-    #[error("the move does not follow: {0}")]
-    Move(String),
     /// There is no such expression.
     #[error("there is no expression {expression} of statement {at}")]
     NoPlace {
@@ -54,20 +52,25 @@ pub enum Fault {
 /// # Errors
 /// The first step that does not follow.
 pub fn replay(before: &Program, rules: &RuleSet, trace: &Trace) -> Result<Program, Fault> {
-    if trace.moves.is_empty() && trace.derivations.is_empty() {
+    if trace.deeds.is_empty() {
         return Ok(before.clone());
     }
     let mut tree = Tree::of(before).ok_or(Fault::Random)?;
-    for change in &trace.moves {
-        tree = make(&tree, change).ok_or_else(|| Fault::Move(change.to_string()))?;
-    }
-    for derivation in &trace.derivations {
-        derive(&mut tree, rules, derivation)?;
+    for deed in &trace.deeds {
+        match deed {
+            Deed::Statements(by) => tree = make(&tree, rules, by)?,
+            Deed::Expression(derivation) => derive(&mut tree, rules, derivation)?,
+        }
     }
     Ok(tree.program())
 }
 
-fn derive(tree: &mut Tree, rules: &RuleSet, derivation: &Derivation) -> Result<(), Fault> {
+/// Makes a derivation again.
+pub(crate) fn derive(
+    tree: &mut Tree,
+    rules: &RuleSet,
+    derivation: &Derivation,
+) -> Result<(), Fault> {
     let Derivation {
         block,
         at,
@@ -148,7 +151,7 @@ const fn sort(term: &Term) -> Sort {
 }
 
 /// The sort of a term in which all names mean something and all operands fit.
-fn well_formed(tree: &Tree, term: &Term, params: &mut Vec<Kind>) -> Option<Sort> {
+pub(crate) fn well_formed(tree: &Tree, term: &Term, params: &mut Vec<Kind>) -> Option<Sort> {
     match term.op {
         Op::Param(level, kind) if params.get(usize::from(level)) != Some(&kind) => return None,
         Op::Var(number, sort) => {

@@ -4,7 +4,8 @@ use std::fmt;
 
 use progmp_rules::Term;
 
-use crate::moves::{Move, Path};
+use crate::block::Path;
+use crate::effect::Use;
 
 /// One use of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,24 +33,33 @@ pub struct Derivation {
     pub steps: Vec<Step>,
 }
 
-/// All that was done to a program.
+/// One thing that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// To statements.
+    Statements(Use),
+    /// To an expression.
+    Expression(Derivation),
+}
+
+/// All that was done to a program, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// To statements, in this order, first.
-    pub moves: Vec<Move>,
-    /// To expressions, after that.
-    pub derivations: Vec<Derivation>,
+    /// What.
+    pub deeds: Vec<Deed>,
 }
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for change in &self.moves {
-            writeln!(f, "{change}")?;
-        }
-        for derivation in &self.derivations {
-            for step in &derivation.steps {
-                let way = if step.forward { "" } else { ", backwards" };
-                writeln!(f, "{}{way}: {}", step.rule, step.after)?;
+        for deed in &self.deeds {
+            match deed {
+                Deed::Statements(by) => writeln!(f, "{by}")?,
+                Deed::Expression(derivation) => {
+                    for step in &derivation.steps {
+                        let way = if step.forward { "" } else { ", backwards" };
+                        writeln!(f, "{}{way}: {}", step.rule, step.after)?;
+                    }
+                }
             }
         }
         Ok(())

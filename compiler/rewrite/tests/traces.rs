@@ -2,7 +2,7 @@
 
 use progmp_generate::{Choices, Sizes, state_of};
 use progmp_ir::{Needs, Program, execute};
-use progmp_rewrite::{Move, Optimized, Step, Trace, Tree, optimize, replay};
+use progmp_rewrite::{Deed, Filled, Optimized, Step, Trace, Tree, Use, optimize, replay};
 use progmp_rules::{Op, RuleSet, Term, all};
 
 fn corpus() -> Vec<(String, Program)> {
@@ -95,26 +95,39 @@ fn optimizing_is_deterministic() {
     }
 }
 
+/// The rules between statements that a trace uses.
+fn statements(trace: &Trace) -> impl Iterator<Item = &str> {
+    trace.deeds.iter().filter_map(|deed| match deed {
+        Deed::Statements(by) => Some(by.rule.as_str()),
+        Deed::Expression(_) => None,
+    })
+}
+
 #[test]
-fn rules_and_moves_are_used() {
+fn rules_are_used() {
     let rules = all();
     for text in &TREATED[..5] {
         let trace = optimize(&parsed(text.as_bytes()), &rules).trace;
-        assert!(!trace.derivations.is_empty(), "{text}");
+        let derives = |deed: &Deed| matches!(deed, Deed::Expression(_));
+        assert!(trace.deeds.iter().any(derives), "{text}");
     }
-    let moves = optimize(&parsed(TREATED[5].as_bytes()), &rules).trace.moves;
-    assert!(
-        moves
-            .iter()
-            .any(|change| matches!(change, Move::Join { .. })),
-        "{moves:?}"
-    );
-    assert!(
-        moves
-            .iter()
-            .any(|change| matches!(change, Move::Sink { .. })),
-        "{moves:?}"
-    );
+    let mut used = std::collections::BTreeSet::new();
+    for (_, program) in programs() {
+        let trace = optimize(&program, &rules).trace;
+        used.extend(statements(&trace).map(str::to_owned));
+    }
+    let expected = [
+        "after-leaving",
+        "dead-var",
+        "delay-var",
+        "idle-guard",
+        "join-rest",
+        "last-return",
+        "name-value",
+        "sink-var",
+    ];
+    let used: Vec<&str> = used.iter().map(String::as_str).collect();
+    assert_eq!(used, expected);
 }
 
 #[test]
@@ -167,46 +180,74 @@ fn below(choices: &mut Choices, limit: usize) -> usize {
 /// The trace with one change; `None` if there was nothing to change.
 fn tampered(trace: &Trace, rules: &RuleSet, choices: &mut Choices) -> Option<Trace> {
     let mut changed = trace.clone();
-    let steps = changed
-        .derivations
-        .iter()
-        .map(|d| d.steps.len())
-        .sum::<usize>();
-    if !changed.moves.is_empty() && (steps == 0 || choices.percent(40)) {
-        let at = below(choices, changed.moves.len());
+    let at = below(choices, changed.deeds.len());
+    if choices.percent(15) {
         match choices.below(3) {
             0 => {
-                changed.moves.remove(at);
+                changed.deeds.remove(at);
             }
             1 => {
-                let again = changed.moves[at].clone();
-                changed.moves.insert(at, again);
+                let again = changed.deeds[at].clone();
+                changed.deeds.insert(at, again);
             }
-            _ => changed.moves.reverse(),
+            _ => changed.deeds.reverse(),
         }
-    } else {
-        let derivations = changed.derivations.len();
-        if derivations == 0 {
-            return None;
-        }
-        let derivation = &mut changed.derivations[below(choices, derivations)];
-        let at = below(choices, derivation.steps.len());
-        let step: &mut Step = &mut derivation.steps[at];
-        match choices.below(6) {
-            0 => {
-                let other = choices.pick(&rules.rules);
-                step.rule.clone_from(&other.name);
-            }
-            1 => step.forward = !step.forward,
-            2 => step.position.push(0),
-            3 => step.position = vec![below(choices, 2)],
-            4 => step.after = Term::leaf(Op::Bool(choices.percent(50))),
-            _ => {
-                derivation.steps.remove(at);
+        return (changed != *trace).then_some(changed);
+    }
+    match &mut changed.deeds[at] {
+        Deed::Statements(by) => tamper_use(by, rules, choices),
+        Deed::Expression(derivation) => {
+            let at = below(choices, derivation.steps.len());
+            let step: &mut Step = &mut derivation.steps[at];
+            match choices.below(6) {
+                0 => {
+                    let other = choices.pick(&rules.rules);
+                    step.rule.clone_from(&other.name);
+                }
+                1 => step.forward = !step.forward,
+                2 => step.position.push(0),
+                3 => step.position = vec![below(choices, 2)],
+                4 => step.after = Term::leaf(Op::Bool(choices.percent(50))),
+                _ => {
+                    derivation.steps.remove(at);
+                }
             }
         }
     }
     (changed != *trace).then_some(changed)
+}
+
+fn tamper_use(by: &mut Use, rules: &RuleSet, choices: &mut Choices) {
+    match choices.below(6) {
+        0 => by.rule.clone_from(&choices.pick(&rules.effects).name),
+        1 => by.at += 1,
+        2 => by.len = below(choices, 3),
+        3 => {
+            by.block.pop();
+        }
+        _ if by.found.is_empty() => by.len += 1,
+        4 => by.found.rotate_left(1),
+        _ => {
+            let at = below(choices, by.found.len());
+            match &mut by.found[at] {
+                Filled::Block(nodes) => {
+                    nodes.pop();
+                }
+                Filled::Place(place) => place.term = tampered_term(&place.term, choices),
+                Filled::Var(number) => *number = number.wrapping_add(1) % 3,
+                Filled::Source(_) => {}
+            }
+        }
+    }
+}
+
+/// A condition that holds more often, less often, or not at all.
+fn tampered_term(term: &Term, choices: &mut Choices) -> Term {
+    match (choices.below(3), &term.args[..]) {
+        (0, [first, ..]) if first.op.sort() == term.op.sort() => first.clone(),
+        (1, _) => Term::new(Op::Not, vec![term.clone()]),
+        _ => Term::leaf(Op::Bool(choices.percent(50))),
+    }
 }
 
 #[test]

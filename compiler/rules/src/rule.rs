@@ -1,5 +1,7 @@
 //! Rule files: one rule after the other, each line a key and what belongs to it.
 
+use crate::effect::EffectRule;
+use crate::entry::{Mistake, entries};
 use crate::op::{Op, Sort};
 use crate::sexpr::{self, Sexpr};
 use crate::term::Pattern;
@@ -95,8 +97,10 @@ pub struct Rule {
 /// Rules in the order in which they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet {
-    /// All of them.
+    /// Those between values and between lists.
     pub rules: Vec<Rule>,
+    /// Those between statements.
+    pub effects: Vec<EffectRule>,
 }
 
 impl RuleSet {
@@ -104,64 +108,28 @@ impl RuleSet {
     pub fn named(&self, name: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.name == name)
     }
+
+    /// The rule between statements with this name.
+    pub fn effect(&self, name: &str) -> Option<&EffectRule> {
+        self.effects.iter().find(|rule| rule.name == name)
+    }
 }
 
-/// What is wrong with a rule file, and where.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {what}")]
-pub struct Mistake {
-    /// The file.
-    pub file: String,
-    /// The line, 1-based.
-    pub line: usize,
-    /// What is wrong.
-    pub what: String,
-}
-
-/// Reads the text of one file.
+/// Reads the text of one file of rules between values.
 ///
 /// # Errors
 /// Every mistake in it, at most one for each rule.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Rule>, Vec<Mistake>> {
-    let mut rules: Vec<Rule> = Vec::new();
-    let mut mistakes = Vec::new();
-    let mut lines = text
-        .lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line.trim()))
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .peekable();
-    while let Some((start, line)) = lines.next() {
-        let mut draft = Draft::default();
-        let mut result = match line.strip_prefix("rule ") {
-            Some(name) if rules.iter().any(|rule| rule.name == name.trim()) => {
-                Err((start, format!("there is another rule `{}`", name.trim())))
-            }
-            Some(name) => {
-                name.trim().clone_into(&mut draft.name);
-                Ok(())
-            }
-            None => Err((start, "a rule begins with `rule <name>`".to_owned())),
+    entries(file, text, |entry| {
+        let mut draft = Draft {
+            name: entry.name.to_owned(),
+            ..Draft::default()
         };
-        while let Some((number, line)) = lines.next_if(|(_, line)| !line.starts_with("rule ")) {
-            if result.is_ok() {
-                result = draft.line(line).map_err(|what| (number, what));
-            }
+        for &(number, line) in &entry.lines {
+            draft.line(line).map_err(|what| (number, what))?;
         }
-        match result.and_then(|()| draft.finish().map_err(|what| (start, what))) {
-            Ok(rule) => rules.push(rule),
-            Err((line, what)) => mistakes.push(Mistake {
-                file: file.to_owned(),
-                line,
-                what,
-            }),
-        }
-    }
-    if mistakes.is_empty() {
-        Ok(rules)
-    } else {
-        Err(mistakes)
-    }
+        draft.finish().map_err(|what| (entry.start, what))
+    })
 }
 
 #[derive(Default)]

@@ -1,16 +1,17 @@
 //! Is each rewrite rule right?
 //!
-//! In: a [`Rule`]. Out: whether both sides mean the same, for every word, truth value and NULL, and
+//! In: a [`Rule`] or an [`EffectRule`]. Out: whether both sides mean the same, for every word, truth value and NULL, and
 //! for lists of any length; and whether its near miss does not. Values are encoded directly. What
 //! speaks of lists is a set of folds over one list: a relation between their states is looked for
 //! that holds at the start, is kept by each step, and makes both sides equal. `specs/rewriting.md`
 //! has the argument.
 
+mod effect;
 mod encode;
 mod fold;
 mod relation;
 
-use progmp_rules::{Guard, Pattern, Rule};
+use progmp_rules::{EffectRule, Guard, Pattern, Rule};
 
 use crate::smt::print::script;
 use crate::smt::{Answer, Limits, Profile, Room, Solver, Term, Terms};
@@ -59,6 +60,32 @@ pub fn prove_rule(rule: &Rule) -> RuleProof {
         miss,
         script,
         rlimit: missed + proved,
+    }
+}
+
+/// Judges a rule between statements and its near miss.
+pub fn prove_effect(rule: &EffectRule) -> RuleProof {
+    let room = Room::new();
+    let mut used = 0;
+    let (from, to, guards) = &*rule.miss;
+    let (effects, query) = effect::violation(rule, from, to, guards);
+    let miss = answered(ask(&room, &effects.terms, &[query], &mut used));
+    let (effects, query) = effect::violation(rule, &rule.from, &rule.to, &rule.guards);
+    let verdict = answered(ask(&room, &effects.terms, &[query], &mut used));
+    RuleProof {
+        verdict,
+        miss,
+        script: script(&effects.terms, &[query]),
+        rlimit: used,
+    }
+}
+
+/// The verdict by a query that leaves nothing open.
+fn answered(answer: Answer) -> RuleVerdict {
+    match answer {
+        Answer::Unsat => RuleVerdict::Proved,
+        Answer::Sat => RuleVerdict::Refuted { elements: 0 },
+        Answer::Unknown(why) => RuleVerdict::Unknown(why),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use progmp_rules::{Tier, all, parse};
+use progmp_rules::{Tier, all, parse, parse_effects};
 
 use super::*;
 use crate::smt::version::check_version;
@@ -14,8 +14,9 @@ fn folder() -> PathBuf {
 }
 
 const HEADER: &str = "\
-# What is proved of the rules in specs/rules/, for every word and NULL and for lists of any length.
-# The query of each is in <rule>.smt2. A near miss is refuted by a list of so many elements.
+# What is proved of the rules in specs/rules/, for every word and NULL, for lists of any length, and
+# between statements for every state. The query of each is in <rule>.smt2. A near miss is refuted by
+# a list of so many elements.
 # Written by `cargo prove`.
 ";
 
@@ -25,26 +26,31 @@ fn today() -> (String, Vec<(String, String)>) {
     let mut ledger = format!("{HEADER}\n[solver]\nz3 = \"{z3}\"\nrlimit_per_query = {RLIMIT}\n");
     let mut scripts = Vec::new();
     let mut wrong = Vec::new();
-    for rule in &all().rules {
-        let proof = prove_rule(rule);
-        let RuleVerdict::Refuted { elements } = proof.miss else {
-            wrong.push(format!("the near miss of {}: {:?}", rule.name, proof.miss));
-            continue;
-        };
-        if proof.verdict != RuleVerdict::Proved {
-            wrong.push(format!("{}: {:?}", rule.name, proof.verdict));
-        }
+    let rules = all();
+    let values = rules.rules.iter().map(|rule| {
         let tier = match rule.tier {
             Tier::Value => "value",
             Tier::List => "list",
         };
+        (&rule.name, tier, prove_rule(rule))
+    });
+    let effects = rules.effects.iter();
+    let effects = effects.map(|rule| (&rule.name, "effect", prove_effect(rule)));
+    for (name, tier, proof) in values.chain(effects) {
+        let RuleVerdict::Refuted { elements } = proof.miss else {
+            wrong.push(format!("the near miss of {name}: {:?}", proof.miss));
+            continue;
+        };
+        if proof.verdict != RuleVerdict::Proved {
+            wrong.push(format!("{name}: {:?}", proof.verdict));
+        }
         let _ = write!(
             ledger,
             "\n[[rule]]\nname = {:?}\ntier = {tier:?}\nverdict = \"proved\"\n\
              near_miss = \"refuted\"\nelements = {elements}\nrlimit = {}\n",
-            rule.name, proof.rlimit
+            name, proof.rlimit
         );
-        scripts.push((format!("{}.smt2", rule.name), proof.script));
+        scripts.push((format!("{name}.smt2"), proof.script));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     (ledger, scripts)
@@ -82,6 +88,43 @@ fn every_rule_is_proved_every_near_miss_refuted_and_the_ledger_says_so() {
         scripts.len() + 1,
         "a script without a rule: {advice}"
     );
+}
+
+fn effect_verdict(text: &str) -> RuleVerdict {
+    let rules = parse_effects("test.rules", text).expect("the rule is written well");
+    prove_effect(&rules[0]).verdict
+}
+
+/// Each line is a rule that looks right: what it overlooks is left out or said too little of.
+#[test]
+fn what_statements_do_to_each_other_is_not_overlooked() {
+    let wrong = [
+        // The second IF asks again after the first one's branch.
+        "for c: bool, a b: block\nfrom (do (if ?c ?a (do)) (if ?c ?b (do)))\nto (if ?c (do ?a ?b) (do))",
+        // The other branch changes what the condition reads.
+        "for c: bool, a b d e: block\nfrom (do (if ?c ?a ?b) (if ?c ?d ?e))\nto (if ?c (do ?a ?d) (do ?b ?e))\ngiven keeps ?a ?c",
+        // A RETURN in the first block.
+        "for a b: block\nfrom (do ?a ?b)\nto (do ?b ?a)",
+        "for c: bool, a b r: block\nfrom (do (if ?c ?a ?b) ?r)\nto (do ?r (if ?c ?a ?b))\ngiven keeps ?r ?c",
+        // NULL takes ELSE.
+        "for c: bool, a b: block\nfrom (if (not ?c) ?a ?b)\nto (if ?c ?b ?a)",
+        // The block does nothing where the condition does hold.
+        "for c: bool, s: block\nfrom ?s\nto (if (not ?c) ?s (do))\ngiven idle ?s ?c",
+        // RETURN at a place behind which the program goes on.
+        "for\nfrom (return)\nto (do)",
+        // The value depends on the element.
+        "for e v: var, l: list, x: value, a: block\nfrom (each ?e ?l (var ?v ?x ?a))\nto (var ?v ?x (each ?e ?l ?a))\ngiven keeps ?a ?x",
+        // A round changes it.
+        "for e v: var, l: list, x: value, a: block\nfrom (each ?e ?l (var ?v ?x ?a))\nto (var ?v ?x (each ?e ?l ?a))\ngiven unread ?e ?x",
+        // A loop may go around more than once.
+        "for e: var, l: list, a: block\nfrom (each ?e ?l ?a)\nto ?a",
+        // The statement behind reads the variable.
+        "for v: var, x: value, s: statement, a: block\nfrom (var ?v ?x (do ?s ?a))\nto (do ?s (var ?v ?x ?a))\ngiven keeps ?s ?x",
+    ];
+    for text in wrong {
+        let rule = format!("rule r\nwhy w\n{text}\nmiss to (return)");
+        assert_ne!(effect_verdict(&rule), RuleVerdict::Proved, "{text}");
+    }
 }
 
 fn verdict(text: &str) -> RuleVerdict {

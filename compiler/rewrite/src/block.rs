@@ -1,9 +1,4 @@
-//! What is done to statements: each move has side conditions of its own and can be made again.
-//!
-//! Expressions have no effects, so an initial value may be computed later, less often, or not at
-//! all, as long as nothing between changes what it reads.
-
-use std::fmt;
+//! Questions about statements and blocks: what they read, declare, change.
 
 use progmp_ir::{ListSource, QueueName};
 use progmp_rules::{Op, Term};
@@ -12,151 +7,6 @@ use crate::tree::{Argument, Node, NodeKind, Place, Source, Tree};
 
 /// A step into a block of a statement: its number, and 0 for THEN or the body of a loop, 1 for ELSE.
 pub type Path = Vec<(usize, usize)>;
-
-/// One change of the statements of a block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Move {
-    /// A VAR that nothing reads goes.
-    Dead {
-        /// The block.
-        block: Path,
-        /// The VAR.
-        at: usize,
-    },
-    /// A VAR changes places with the statement after it, which does not read it.
-    Delay {
-        /// The block.
-        block: Path,
-        /// The VAR.
-        at: usize,
-    },
-    /// A VAR before an IF whose condition does not read it, nor anything behind the IF, moves into
-    /// the branches that do.
-    Sink {
-        /// The block.
-        block: Path,
-        /// The VAR.
-        at: usize,
-    },
-    /// What stands behind an IF without ELSE goes into both its branches.
-    Join {
-        /// The block.
-        block: Path,
-        /// The IF.
-        at: usize,
-    },
-}
-
-impl Move {
-    /// Its name.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Dead { .. } => "dead-var",
-            Self::Delay { .. } => "delay-var",
-            Self::Sink { .. } => "sink-var",
-            Self::Join { .. } => "join-rest",
-        }
-    }
-}
-
-impl fmt::Display for Move {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Dead { block, at }
-        | Self::Delay { block, at }
-        | Self::Sink { block, at }
-        | Self::Join { block, at }) = self;
-        write!(f, "{} at", self.name())?;
-        for (index, arm) in block {
-            write!(f, " {index}.{arm}")?;
-        }
-        write!(f, " {at}")
-    }
-}
-
-/// Makes a move; `None` if its side conditions do not hold.
-pub fn make(tree: &Tree, change: &Move) -> Option<Tree> {
-    let mut tree = tree.clone();
-    let (Move::Dead { block, at }
-    | Move::Delay { block, at }
-    | Move::Sink { block, at }
-    | Move::Join { block, at }) = change;
-    let at = *at;
-    let mut nodes = find(&mut tree.body, block)?.clone();
-    match change {
-        Move::Dead { .. } => {
-            let (var, _) = pure(nodes.get(at)?)?;
-            if nodes[at + 1..].iter().any(|node| reads(node, var)) {
-                return None;
-            }
-            nodes.remove(at);
-        }
-        Move::Delay { .. } => {
-            let (var, init) = pure(nodes.get(at)?)?;
-            let next = nodes.get(at + 1)?;
-            if reads(next, var) || next.kind == NodeKind::Return || changes(&tree, next, init) {
-                return None;
-            }
-            nodes.swap(at, at + 1);
-        }
-        Move::Sink { .. } => {
-            let (var, _) = pure(nodes.get(at)?)?;
-            let behind = nodes.get(at + 2..)?;
-            if behind.iter().any(|node| reads(node, var)) {
-                return None;
-            }
-            let moved = nodes.remove(at);
-            let NodeKind::If {
-                cond,
-                then,
-                otherwise,
-            } = &mut nodes.get_mut(at)?.kind
-            else {
-                return None;
-            };
-            if mentions(&cond.term, var) {
-                return None;
-            }
-            let uses = |block: &[Node]| block.iter().any(|node| reads(node, var));
-            let first = uses(then);
-            let second = otherwise.as_mut().filter(|block| uses(block));
-            if !first && second.is_none() {
-                return None;
-            }
-            if let Some(block) = second {
-                block.insert(0, moved.clone());
-                if first {
-                    // Each branch declares a variable of its own.
-                    rename(&mut tree, block);
-                }
-            }
-            if first {
-                then.insert(0, moved);
-            }
-        }
-        Move::Join { .. } => {
-            let rest = nodes.split_off(at + 1);
-            if rest.is_empty() {
-                return None;
-            }
-            let NodeKind::If {
-                then,
-                otherwise: otherwise @ None,
-                ..
-            } = &mut nodes.get_mut(at)?.kind
-            else {
-                return None;
-            };
-            if !leaves(then) {
-                let mut copy = rest.clone();
-                rename(&mut tree, &mut copy);
-                then.extend(copy);
-            }
-            *otherwise = Some(rest);
-        }
-    }
-    *find(&mut tree.body, block)? = nodes;
-    Some(tree)
-}
 
 /// The block at the end of a path.
 pub(crate) fn find<'t>(
@@ -314,31 +164,8 @@ fn has(term: &Term, wanted: &dyn Fn(Op) -> bool) -> bool {
     wanted(term.op) || term.args.iter().any(|arg| has(arg, wanted))
 }
 
-/// Gives each variable that a block declares a new number.
-fn rename(tree: &mut Tree, block: &mut [Node]) {
-    let mut declared = Vec::new();
-    for node in block.iter() {
-        declares(node, &mut declared);
-    }
-    for var in declared {
-        let fresh = u32::try_from(tree.vars.len()).expect("variables are few");
-        tree.vars.push(tree.vars[var as usize].clone());
-        for node in block.iter_mut() {
-            replace(node, var, fresh);
-        }
-    }
-}
-
-fn declares(node: &Node, out: &mut Vec<u32>) {
-    if let NodeKind::Let { var, .. } | NodeKind::Foreach { var, .. } = node.kind {
-        out.push(var);
-    }
-    for inner in blocks(node).into_iter().flatten() {
-        declares(inner, out);
-    }
-}
-
-fn replace(node: &mut Node, old: u32, new: u32) {
+/// Renames a variable in a statement.
+pub(crate) fn replace(node: &mut Node, old: u32, new: u32) {
     if let NodeKind::Let { var, .. } | NodeKind::Foreach { var, .. } = &mut node.kind
         && *var == old
     {
