@@ -73,6 +73,16 @@ mod tests {
                 "IF (R1 == 0) { SET(R2, 1); FOREACH (VAR s IN SUBFLOWS) { IF (s.HAS_WINDOW_FOR(Q.TOP)) { s.PUSH(Q.POP()); } } }
                  ELSE { FOREACH (VAR s IN SUBFLOWS) { IF (s.HAS_WINDOW_FOR(Q.TOP)) { s.PUSH(Q.POP()); } } }",
             ),
+            // A loop over a list that is empty is left out.
+            (
+                "FOREACH (VAR s IN SUBFLOWS.FILTER(s => !s.LOSSY)) { s.PUSH(Q.POP()); SET(R1, R1 + 1); }",
+                "VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY); IF (!ok.EMPTY) { FOREACH (VAR s IN ok) { s.PUSH(Q.POP()); SET(R1, R1 + 1); } }",
+            ),
+            // And one in which nothing happens.
+            (
+                "FOREACH (VAR s IN SUBFLOWS) { VAR old = QU.FILTER(p => !p.SENT_ON(s)); IF (!old.EMPTY) { s.PUSH(old.TOP); } ELSE IF (!Q.EMPTY) { s.PUSH(Q.POP()); } }",
+                "IF (!Q.EMPTY OR !QU.EMPTY) { FOREACH (VAR s IN SUBFLOWS) { VAR old = QU.FILTER(p => !p.SENT_ON(s)); IF (!old.EMPTY) { s.PUSH(old.TOP); } ELSE IF (!Q.EMPTY) { s.PUSH(Q.POP()); } } }",
+            ),
             // Loops in loops.
             (
                 "FOREACH (VAR s IN SUBFLOWS) { FOREACH (VAR p IN Q) { IF (!s.LOSSY AND !s.LOSSY) { s.PUSH(p); SET(R1, R1 + 1); } } }",
@@ -90,7 +100,7 @@ mod tests {
     }
 
     /// Pairs that differ, some of them in large states only.
-    const WRONG: [(&str, &str); 10] = [
+    const WRONG: [(&str, &str); 14] = [
         (
             "VAR p = Q.TOP; DROP(Q.POP()); SUBFLOWS.TOP.PUSH(p);",
             "DROP(Q.POP()); VAR p = Q.TOP; SUBFLOWS.TOP.PUSH(p);",
@@ -134,6 +144,26 @@ mod tests {
             "FOREACH (VAR s IN SUBFLOWS) { SET(R1, s.ID); }",
             "FOREACH (VAR s IN SUBFLOWS) { SET(R1, s.ID); SET(R2, s.ID); }",
         ),
+        // A loop is left out in which something happens.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { IF (!QU.EMPTY) { s.PUSH(QU.TOP); } ELSE IF (!Q.EMPTY) { s.PUSH(Q.POP()); } }",
+            "IF (!Q.EMPTY) { FOREACH (VAR s IN SUBFLOWS) { IF (!QU.EMPTY) { s.PUSH(QU.TOP); } ELSE IF (!Q.EMPTY) { s.PUSH(Q.POP()); } } }",
+        ),
+        // Only from its second iteration on.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { IF (R1 == 1) { s.PUSH(QU.TOP); } SET(R1, 1); }",
+            "IF (R1 == 1) { FOREACH (VAR s IN SUBFLOWS) { IF (R1 == 1) { s.PUSH(QU.TOP); } SET(R1, 1); } } ELSE { IF (!SUBFLOWS.EMPTY) { SET(R1, 1); } }",
+        ),
+        // It changes a register only.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { SET(R1, s.ID); }",
+            "IF (!Q.EMPTY) { FOREACH (VAR s IN SUBFLOWS) { SET(R1, s.ID); } }",
+        ),
+        // It is left out for some of its members.
+        (
+            "FOREACH (VAR s IN SUBFLOWS) { s.SET_USER(1); }",
+            "FOREACH (VAR s IN SUBFLOWS.FILTER(s => !s.LOSSY)) { s.SET_USER(1); }",
+        ),
         // A branch is missing its copy.
         (
             "IF (R1 == 0) { SET(R2, 1); } SUBFLOWS.TOP.PUSH(Q.POP());",
@@ -151,7 +181,7 @@ mod tests {
 
     #[test]
     fn small_differences_are_refuted() {
-        let small = [0, 1, 3, 5, 6, 7, 8, 9];
+        let small = [0, 1, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13];
         for (before, after) in small.map(|at| WRONG[at]) {
             assert!(refuted(before, after), "{after}");
         }
