@@ -58,7 +58,7 @@ pub struct Node {
     pub kind: NodeKind,
 }
 
-/// The forms of statements, as [`StmtKind`] has them.
+/// The forms of statements, as [`progmp_ir::StmtKind`] has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum NodeKind {

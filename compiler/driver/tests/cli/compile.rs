@@ -265,7 +265,8 @@ fn what_is_rewritten_is_told_rule_by_rule() {
     let words = [
         "wasteful: used: proved to decide as the source, for any size",
         "instructions: ",
-        "sink-var at 0",
+        "delay-var at 0",
+        "idle-guard at 0",
         "count-is-zero",
     ];
     bench.progmp(&emit).says(0, &words);
