@@ -27,6 +27,7 @@ use crate::engine::{Encoding, Options, Side};
 use crate::equivalence::{Compare, acts, compare};
 use crate::judge::Run;
 use crate::path::{Path, never};
+use crate::refine::each_once;
 use crate::smt::{Node, Profile, Room, Sort, Term};
 use crate::symbolic::upper;
 use crate::unbounded::{Arithmetic, Moved, Set, Unbounded};
@@ -46,8 +47,29 @@ pub enum Compression {
 /// # Panics
 /// If equal runs ask unequal questions: our mistake.
 pub fn compresses(before: &Program, after: &Program, options: &Options) -> Compression {
+    match proof(before, after, options, false) {
+        Ok(_) => Compression::Proved,
+        Err(why) => Compression::Unknown(why),
+    }
+}
+
+/// The queries that prove it, each of which has no model, as SMT-LIB 2; `None` if it is not proved.
+pub fn compression_queries(
+    before: &Program,
+    after: &Program,
+    options: &Options,
+) -> Option<Vec<String>> {
+    proof(before, after, options, true).ok().map(each_once)
+}
+
+fn proof(
+    before: &Program,
+    after: &Program,
+    options: &Options,
+    wanted: bool,
+) -> Result<Vec<String>, Why> {
     if Needs::of(before).uses_random() || Needs::of(after).uses_random() {
-        return Compression::Unknown("it does not use RANDOM");
+        return Err("it does not use RANDOM");
     }
     let room = Room::with_budget(options.rlimit.saturating_mul(Options::QUERIES));
     let mut domain = Unbounded::new(&room, after, Arithmetic::Abstract);
@@ -60,12 +82,11 @@ pub fn compresses(before: &Program, after: &Program, options: &Options) -> Compr
         side: Side::new(&room, domain, Profile::Proof, *options),
         options: *options,
     };
+    proof.side.scripts = wanted.then(Vec::new);
     let run = proof.side.domain.run;
     for _ in 0..Path::MOST {
         proof.side.domain.run = run;
-        if let Err(why) = proof.path(before, after) {
-            return Compression::Unknown(why);
-        }
+        proof.path(before, after)?;
         let path = proof.side.domain.path.as_mut();
         if !path.expect("a path is followed").turn() {
             break;
@@ -74,9 +95,9 @@ pub fn compresses(before: &Program, after: &Program, options: &Options) -> Compr
     let domain = &mut proof.side.domain;
     let path = domain.path.as_ref().expect("a path is followed");
     if domain.terms.exhausted() || !path.is_done() {
-        return Compression::Unknown("the proof is too large");
+        return Err("the proof is too large");
     }
-    Compression::Proved
+    Ok(proof.side.scripts.unwrap_or_default())
 }
 
 struct Proof {

@@ -17,6 +17,7 @@ use crate::judge::{Judge, Run};
 use crate::model::state_of;
 use crate::report::{Effort, Size};
 use crate::sample::Samples;
+use crate::smt::print::script;
 use crate::smt::{Answer, Limits, Node, Profile, Room, Solver, Term, Terms};
 use crate::unbounded::{Arithmetic, Unbounded};
 
@@ -75,6 +76,8 @@ pub(crate) struct Side<D: Domain> {
     lean: Option<Solver>,
     asserted: usize,
     room: Room,
+    /// Lean queries without a model, as scripts, if somebody wants them.
+    pub(crate) scripts: Option<Vec<String>>,
 }
 
 /// What an encoding offers to [`Side`].
@@ -132,6 +135,7 @@ impl<D: Encoding> Side<D> {
             lean: None,
             asserted: 0,
             room: room.clone(),
+            scripts: None,
         }
     }
 
@@ -208,11 +212,15 @@ impl Side<Unbounded> {
             .get_or_insert_with(|| Solver::new(&self.room, Profile::Proof, limits));
         solver.limit(limits);
         solver.push();
-        for axiom in axioms.into_iter().chain([formula]) {
-            solver.assert(&self.domain.terms, axiom);
+        let asserted: Vec<Term> = axioms.into_iter().chain([formula]).collect();
+        for &assertion in &asserted {
+            solver.assert(&self.domain.terms, assertion);
         }
         let answer = solver.check(&self.domain.terms);
         solver.pop();
+        if let (Answer::Unsat, Some(scripts)) = (&answer, &mut self.scripts) {
+            scripts.push(script(&self.domain.terms, &asserted));
+        }
         answer
     }
 

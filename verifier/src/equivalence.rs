@@ -183,11 +183,24 @@ fn prove(room: &Room, a: &Program, b: &Program, options: &Options) -> bool {
 
 /// Whether they agree for any size, path by path with loops in step.
 pub(crate) fn prove_in_step(room: &Room, a: &Program, b: &Program, options: &Options) -> bool {
+    in_step(room, a, b, options, false).is_some()
+}
+
+/// … and, if they are wanted, the queries of the proof, as scripts.
+pub(crate) fn in_step(
+    room: &Room,
+    a: &Program,
+    b: &Program,
+    options: &Options,
+    wanted: bool,
+) -> Option<Vec<String>> {
     [Arithmetic::Abstract, Arithmetic::Exact]
         .into_iter()
-        .any(|arithmetic| {
+        .find_map(|arithmetic| {
             let mut side = side(room, a, b, arithmetic, options);
-            agree_on_all_paths(&mut side, a, b, options)
+            side.scripts = wanted.then(Vec::new);
+            let agree = agree_on_all_paths(&mut side, a, b, options);
+            agree.then(|| side.scripts.unwrap_or_default())
         })
 }
 

@@ -44,12 +44,12 @@ pub mod validate;
 mod tests;
 
 pub use check::prove;
-pub use compress::{Compression, compresses};
+pub use compress::{Compression, compresses, compression_queries};
 pub use engine::Options;
 pub use equivalence::{Equivalence, equivalent};
 pub use explain::explain;
 pub use export::export;
 pub use property::{Level, Property};
-pub use refine::{Refinement, refines};
+pub use refine::{Refinement, refinement_queries, refines};
 pub use replay::{Replayed, replay};
 pub use report::{Counterexample, Effort, Finding, Judgement, Report, Scenario, Size, Verdict};

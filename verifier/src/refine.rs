@@ -6,7 +6,7 @@
 use progmp_ir::{Program, SchedState};
 
 use crate::engine::Options;
-use crate::equivalence::{prove_in_step, small_difference};
+use crate::equivalence::{in_step, prove_in_step, small_difference};
 use crate::smt::Room;
 
 /// The answer to "does the second refine the first?".
@@ -30,6 +30,23 @@ pub fn refines(before: &Program, after: &Program, options: &Options) -> Refineme
         Some(state) => Refinement::Refuted(Box::new(state)),
         None => Refinement::Unknown,
     }
+}
+
+/// The queries that prove it, each of which has no model, as SMT-LIB 2; `None` if it is not proved.
+pub fn refinement_queries(
+    before: &Program,
+    after: &Program,
+    options: &Options,
+) -> Option<Vec<String>> {
+    let room = Room::with_budget(options.rlimit.saturating_mul(Options::QUERIES));
+    in_step(&room, before, after, options, true).map(each_once)
+}
+
+/// Each query once.
+pub(crate) fn each_once(mut queries: Vec<String>) -> Vec<String> {
+    queries.sort_unstable();
+    queries.dedup();
+    queries
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use progmp_codegen_ebpf::{Code, Error, Options, compile};
 use progmp_ir::Program;
 use progmp_rewrite::{Left, NoSite, Site, Trace, compress, optimize, sites};
 use progmp_verifier::{
-    Compression, Level, Property, Refinement, Size, Verdict, compresses, prove, refines,
+    Compression, Level, Property, Refinement, Size, Verdict, compresses, compression_queries,
+    prove, refinement_queries, refines,
 };
 
 use progmp_syntax::SourceFile;
@@ -266,6 +267,32 @@ fn cheaper(
         },
         Err(error) => source(Outcome::TooLarge(error.to_string()), trace),
     }
+}
+
+/// The queries that prove that what is compiled does as the source, for another solver: name and script.
+/// None if the source itself is compiled.
+pub fn queries(program: &Program, rewriting: Rewriting) -> Vec<(String, String)> {
+    let options = progmp_verifier::Options::default();
+    let (compressed, _) = match rewriting {
+        Rewriting::Compress => compression(program),
+        Rewriting::Off | Rewriting::On => (None, Compressed::NoSite(NoSite::Left)),
+    };
+    let mut all = Vec::new();
+    let mut add = |what: &str, scripts: Option<Vec<String>>| {
+        for (number, script) in scripts.into_iter().flatten().enumerate() {
+            all.push((format!("{what}-{number:03}"), script));
+        }
+    };
+    if let Some(compressed) = &compressed {
+        let scripts = compression_queries(program, compressed, &options);
+        add("compresses", scripts);
+    }
+    if rewriting != Rewriting::Off {
+        let first = compressed.as_ref().unwrap_or(program);
+        let after = optimize(first, &progmp_rules::all()).program;
+        add("refines", refinement_queries(first, &after, &options));
+    }
+    all
 }
 
 /// What was done and what became of it, for people.

@@ -13,7 +13,7 @@ use crate::levels::Levels;
 use crate::pipeline::{self, Artifact, FAULT, Settings};
 use crate::progress::Progress;
 use crate::report::{DiagnosticReport, FileReport, FileVerdict, Report};
-use crate::rewrite::Rewriting;
+use crate::rewrite::{Rewriting, queries};
 use progmp_verifier::Options;
 
 /// What to verify, and how.
@@ -186,6 +186,7 @@ fn judge(args: &Args, settings: &Settings, view: View) -> Exit {
             progmp_verifier::export(program, &settings.options, &mut |name, text| {
                 obligations.push((name.to_owned(), text.to_owned()));
             });
+            obligations.extend(queries(program, settings.rewriting));
         }
         Done {
             report: checked.report(),

@@ -405,19 +405,29 @@ fn schedulers_of_one_name_do_not_overwrite_each_others_counterexamples() {
 
 #[test]
 fn proved_obligations_are_exported() {
-    let bench = Bench::new(&[("good", GOOD)]);
+    let text = "VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY AND s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED);\n\
+                ok.MIN(s => s.RTT).PUSH(Q.POP());\n";
+    let bench = Bench::new(&[("good", text)]);
     bench
         .verify(&["--export-smt", "smt", "good"])
         .says(0, &["accepted"]);
-    let mut count = 0;
+    let (mut count, mut rewriting) = (0, 0);
     for entry in std::fs::read_dir(bench.path("smt")).unwrap() {
         let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        rewriting += u32::from(name.contains("refines"));
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("(check-sat)"), "{}", path.display());
         assert_eq!(path.extension().and_then(|e| e.to_str()), Some("smt2"));
         count += 1;
     }
     assert!(count > 3, "{count}");
+    // What is compiled is another program, which is proved to do the same.
+    assert!(rewriting > 0, "{rewriting}");
+    let off = ["--export-smt", "off", "--no-rewrite", "good"];
+    bench.verify(&off).says(0, &["accepted"]);
+    let files = std::fs::read_dir(bench.path("off")).unwrap().count();
+    assert_eq!(files + rewriting as usize, count);
 }
 
 #[test]
