@@ -6,6 +6,7 @@ pub mod diff;
 pub mod equiv;
 pub mod explain;
 pub mod fmt;
+mod object;
 pub mod replay;
 pub mod run;
 pub mod shim;

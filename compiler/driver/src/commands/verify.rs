@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::{Color, Format, explain, failed, printed, replay};
+use super::{Color, Format, explain, failed, object, printed, replay};
 use crate::exit::Exit;
 use crate::files;
 use crate::human::{self, View};
@@ -72,6 +72,9 @@ pub struct Args {
     /// Write each proved obligation as SMT-LIB into this folder
     #[arg(long, value_name = "DIR")]
     export_smt: Option<PathBuf>,
+    /// Judge this object too: do its bytes do what FILE says?
+    #[arg(long, value_name = "OBJECT", conflicts_with_all = ["replay", "format", "svg", "export_smt"])]
+    object: Option<String>,
     /// Compile the source as it is, without rewriting
     #[arg(long)]
     no_rewrite: bool,
@@ -139,6 +142,18 @@ pub fn verify(args: &Args) -> Exit {
         rewriting: Rewriting::of(args.no_rewrite, false),
         provoke_fault: args.provoke_fault,
     };
+    if let Some(object) = &args.object {
+        let [file] = &args.files[..] else {
+            return failed("--object wants one FILE");
+        };
+        return object::judge(&object::Question {
+            object,
+            file,
+            folder: args.counterexamples.as_deref(),
+            settings: &settings,
+            view,
+        });
+    }
     judge(args, &settings, view)
 }
 

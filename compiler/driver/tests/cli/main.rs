@@ -6,6 +6,7 @@
 mod bad_input;
 mod compile;
 mod explanations;
+mod object;
 mod shim;
 mod tools;
 mod verify;
