@@ -1,6 +1,7 @@
 //! What the kernel decided, the reference interpreter decides too: traced executions, replayed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use progmp_control::Device;
@@ -136,31 +137,64 @@ fn surroundings(round: u64) -> ([Link; 2], Plan, u64) {
     ([lossy, Link::narrow(20)], plan, WANTED)
 }
 
-/// Replays what is traced until the transfer is done and nothing is left.
+/// Replays what is traced, on both processors, until enough is, or the transfer is done and nothing is
+/// left.
 fn replay(program: &Program, done: &AtomicBool, most: u64) -> Result<Tally, String> {
     let mut tracer = Device::open()
         .and_then(|device| device.trace(None, 0, 65_536))
         .tried("a trace")?;
+    let replayed = AtomicU64::new(0);
+    let (hand_over, chunks) = mpsc::channel::<Vec<u8>>();
+    let chunks = Mutex::new(chunks);
+    thread::scope(|scope| {
+        let workers = [(); 2].map(|()| scope.spawn(|| work(program, &chunks, &replayed, most)));
+        let mut end = Ok(());
+        while end.is_ok() && replayed.load(Ordering::Relaxed) < most {
+            let was_done = done.load(Ordering::Relaxed);
+            match tracer.read(100) {
+                Ok([]) if was_done => break,
+                Ok(bytes) => end = hand_over.send(bytes.to_vec()).tried("the workers"),
+                Err(error) => end = Err(error).tried("a trace"),
+            }
+        }
+        drop((hand_over, tracer));
+        let mut tally = Tally::default();
+        for worker in workers {
+            let found = worker.join().map_err(|_| "a worker panicked")??;
+            tally.replayed += found.replayed;
+            tally.acting += found.acting;
+            tally.lost = tally.lost.max(found.lost);
+        }
+        end.map(|()| tally)
+    })
+}
+
+/// Takes pieces of the trace, whole records each, as long as there are some and more are wanted.
+fn work(
+    program: &Program,
+    chunks: &Mutex<mpsc::Receiver<Vec<u8>>>,
+    replayed: &AtomicU64,
+    most: u64,
+) -> Result<Tally, String> {
     let mut tally = Tally::default();
     loop {
-        let was_done = done.load(Ordering::Relaxed);
-        let bytes = tracer.read(100).tried("a trace")?;
-        if bytes.is_empty() && was_done {
+        let chunk = chunks.lock().map_err(|_| "a worker panicked")?.recv();
+        let Ok(chunk) = chunk else {
             return Ok(tally);
-        }
-        for record in records(bytes) {
+        };
+        for record in records(&chunk) {
+            if replayed.load(Ordering::Relaxed) >= most {
+                return Ok(tally);
+            }
             let record = record.tried("a record")?;
             tally.lost = record.lost;
-            // One round of a busy scheduler is enough of it; the rest is read and left.
-            if tally.replayed >= most {
-                continue;
-            }
             record.replay(program).map_err(|why| {
                 format!(
                     "execution {} of {}: {why} in {:?}",
                     record.number, record.name, record.before
                 )
             })?;
+            replayed.fetch_add(1, Ordering::Relaxed);
             tally.replayed += 1;
             tally.acting += u64::from(record.pushes() > 0);
         }
