@@ -181,9 +181,14 @@ fn compression(program: &Program) -> (Option<Program>, Compressed) {
     };
     let options = progmp_verifier::Options::default();
     let mut why = None;
-    // Each place by itself, and with those before it.
     let mut used: Vec<Site> = Vec::new();
-    for site in all {
+    // All places at once, or else each by itself, and with those before it.
+    let mut each = all.clone();
+    if compresses(program, &compress(program, &all), &options) == Compression::Proved {
+        each.clear();
+        used = all;
+    }
+    for site in each {
         let mut more = used.clone();
         more.push(site);
         match compresses(program, &compress(program, &more), &options) {

@@ -194,8 +194,12 @@ impl Work<'_> {
                 continue;
             }
             for arm in 0..blocks(&self.block(path)[at]).len() {
+                let mut inside = open.clone();
+                if let NodeKind::If { cond, .. } = &self.block(path)[at].kind {
+                    self.asked(&cond.term.clone(), arm == 0, &mut inside);
+                }
                 path.push((at, arm));
-                self.lists(path, open.clone());
+                self.lists(path, inside);
                 path.pop();
             }
             if let Some((var, _)) = pure(&self.block(path)[at])
@@ -204,6 +208,24 @@ impl Work<'_> {
                 open.push(var);
             }
             at += 1;
+        }
+    }
+
+    /// What a condition that is TRUE, or is not, says of lists.
+    fn asked(&self, condition: &Term, holds: bool, open: &mut Vec<u32>) {
+        match (condition.op, &condition.args[..], holds) {
+            (Op::And, [a, b], true) | (Op::Or, [a, b], false) => {
+                self.asked(a, holds, open);
+                self.asked(b, holds, open);
+            }
+            // EMPTY is never NULL.
+            (Op::Not, [inner], _) if inner.op == Op::Empty => self.asked(inner, !holds, open),
+            (Op::Empty, [list], false) => {
+                if let Op::Var(var, _) = list.op {
+                    self.has_members(var, open);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -223,6 +245,21 @@ impl Work<'_> {
     fn list(&mut self, path: &Path, at: usize, var: u32) -> bool {
         let condition = some(Term::leaf(Op::Var(var, Sort::List)));
         let nodes = self.block(path)[at..].to_vec();
+        // If what is filtered from it will be asked about, too, only the way there is saved.
+        let filtered = nodes.iter().position(|node| {
+            pure(node).is_some_and(|(_, value)| {
+                value.op == Op::Filter
+                    && matches!(value.args[0].op, Op::Var(list, _) if list == var)
+            })
+        });
+        if let Some(next) = filtered
+            && let Some((list, _)) = pure(&nodes[next])
+            && let later = some(Term::leaf(Op::Var(list, Sort::List)))
+            && self.gain(&nodes[next + 1..], &later).is_some()
+            && self.gain(&nodes[..=next], &condition).is_none()
+        {
+            return false;
+        }
         for len in (1..=nodes.len()).rev() {
             let (inside, outside) = nodes.split_at(len);
             let escapes = inside
