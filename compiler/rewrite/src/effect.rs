@@ -10,11 +10,11 @@ use std::fmt;
 use progmp_ir::{Span, Var};
 use progmp_rules::{Effect, EffectGuard, EffectRule, EffectSort, Pattern, RuleSet, Sort, Term};
 
-use crate::block::replace;
-use crate::block::{Path, blocks, blocks_mut, changes, find, leaves, mentions, places, reads};
+use crate::block::{Path, changes, find, leaves, mentions, reads};
 use crate::idle;
 use crate::names::with_value;
 use crate::replay::Fault;
+use crate::scope::{declare_once, ends_there, in_scope};
 use crate::tree::{Node, NodeKind, Place, Source, Tree};
 
 /// What stands in a hole.
@@ -98,17 +98,6 @@ pub fn make(tree: &Tree, rules: &RuleSet, by: &Use) -> Result<Tree, Fault> {
         return Err(Fault::Scope(name()));
     }
     Ok(after)
-}
-
-/// Whether the execution ends behind a block.
-pub(crate) fn ends_there(body: &[Node], path: &[(usize, usize)]) -> bool {
-    let Some((&(at, arm), rest)) = path.split_first() else {
-        return true;
-    };
-    let last = at + 1 == body.len() && matches!(body[at].kind, NodeKind::If { .. });
-    last && blocks(&body[at])
-        .get(arm)
-        .is_some_and(|inner| ends_there(inner, rest))
 }
 
 /// Where the statements of a rule come from, for those that are made.
@@ -391,63 +380,4 @@ impl Filling<'_> {
 /// The sort of a term in which all names mean something.
 fn known(tree: &Tree, term: &Term) -> Option<Sort> {
     crate::replay::well_formed(tree, term, &mut Vec::new())
-}
-
-/// Gives each declaration of a variable but the first a variable of its own.
-fn declare_once(tree: &mut Tree, block: &mut [Node], seen: &mut BTreeSet<u32>) {
-    for at in 0..block.len() {
-        let (var, scope) = match block[at].kind {
-            NodeKind::Let { var, .. } => (Some(var), block.len()),
-            NodeKind::Foreach { var, .. } => (Some(var), at + 1),
-            _ => (None, at),
-        };
-        if let Some(var) = var
-            && !seen.insert(var)
-        {
-            let fresh = u32::try_from(tree.vars.len()).expect("variables are few");
-            tree.vars.push(tree.vars[var as usize].clone());
-            for node in &mut block[at..scope] {
-                replace(node, var, fresh);
-            }
-            seen.insert(fresh);
-        }
-        for inner in blocks_mut(&mut block[at]) {
-            declare_once(tree, inner, seen);
-        }
-    }
-}
-
-/// Whether every variable is declared before it is read.
-fn in_scope(block: &[Node], known: &mut BTreeSet<u32>) -> bool {
-    let outer = known.clone();
-    let mut fine = true;
-    for node in block {
-        let places = places(node);
-        fine &= places.iter().all(|place| names_known(&place.term, known));
-        if let NodeKind::Foreach { var, .. } = node.kind {
-            known.insert(var);
-        }
-        for inner in blocks(node) {
-            fine &= in_scope(inner, known);
-        }
-        match node.kind {
-            NodeKind::Foreach { var, .. } => {
-                known.remove(&var);
-            }
-            NodeKind::Let { var, .. } => {
-                known.insert(var);
-            }
-            _ => {}
-        }
-    }
-    *known = outer;
-    fine
-}
-
-fn names_known(term: &Term, known: &BTreeSet<u32>) -> bool {
-    let own = match term.op {
-        progmp_rules::Op::Var(number, _) => known.contains(&number),
-        _ => true,
-    };
-    own && term.args.iter().all(|arg| names_known(arg, known))
 }

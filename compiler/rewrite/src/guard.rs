@@ -9,9 +9,10 @@ use progmp_rules::{Op, Sort, Term};
 
 use crate::block::{Path, blocks, pure, reads};
 use crate::cost::{is_word, price};
-use crate::effect::{Filled, ends_there};
+use crate::effect::Filled;
 use crate::idle::wasted;
 use crate::names::with_name;
+use crate::scope::ends_there;
 use crate::settle::{Work, initial};
 use crate::trace::{Derivation, Step};
 use crate::tree::{Node, NodeKind, Place};

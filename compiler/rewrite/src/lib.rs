@@ -16,6 +16,7 @@ mod guard;
 mod idle;
 mod names;
 mod replay;
+mod scope;
 mod settle;
 mod trace;
 mod tree;
