@@ -93,6 +93,8 @@ const PLACES: &[Place] = &[
             "compiler/ir",
             "kmod-shim/abi",
             "compiler/syntax",
+            "compiler/rules",
+            "compiler/rewrite",
             "codegen-ebpf",
             "compiler/hosts",
         ],

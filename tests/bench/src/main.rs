@@ -9,6 +9,7 @@
 //! Needs `CAP_BPF` (else it says so and measures nothing), gcc, clang and llvm-objcopy; `CLANG` and
 //! `GCC` name others.
 
+mod burst;
 mod native;
 mod scenario;
 mod states;
@@ -65,7 +66,15 @@ fn main() -> ExitCode {
     if !last.is_some_and(core_affinity::set_for_current) {
         eprintln!("note: the scheduler of this machine chooses the processor");
     }
-    match bench(folder) {
+    let wanted = std::env::args().nth(1);
+    let result = match wanted.as_deref() {
+        None => bench(folder),
+        Some("burst") => bursts(folder),
+        Some(other) => Err(format!(
+            "`{other}` is no benchmark: there is `burst`, or all others"
+        )),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("error: {why}");
@@ -81,10 +90,7 @@ fn bench(folder: &Path) -> Result<(), String> {
         "scheduler                insns stack walked load ms compile ms | state    n  steps |   ours  clang8     gcc   clang | /clang8 /native | total: ours clang8   gcc clang"
     );
     for (name, section) in SCHEDULERS {
-        let path = folder.join(format!("../../specs/schedulers/{name}.progmp"));
-        let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let parsed = progmp_syntax::parse(name, &text, &[]);
-        let program = parsed.program.ok_or("a corpus scheduler has a mistake")?;
+        let program = parsed(folder, name)?;
         let (code, facts) = compiled(&program)?;
         for subflows in [2, 4, 8] {
             let hot = vec![scenario::hot(name, subflows)];
@@ -98,6 +104,25 @@ fn bench(folder: &Path) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A burst of packets, compressed and not.
+fn bursts(folder: &Path) -> Result<(), String> {
+    println!("ns a packet             | executions, source | compressed   | ratio");
+    for name in burst::SCHEDULERS {
+        let program = parsed(folder, name)?;
+        print!("{}", burst::row(name, &program)?);
+    }
+    Ok(())
+}
+
+fn parsed(folder: &Path, name: &str) -> Result<Program, String> {
+    let path = folder.join(format!("../../specs/schedulers/{name}.progmp"));
+    let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let parsed = progmp_syntax::parse(name, &text, &[]);
+    parsed
+        .program
+        .ok_or_else(|| "a corpus scheduler has a mistake".to_owned())
 }
 
 /// Compiles and loads as users do.
