@@ -150,7 +150,7 @@ fn short_programs_are_validated_and_their_mutants_are_not_unless_they_decide_ali
 
 #[test]
 fn schedulers_with_loops_are_validated_for_any_number_of_subflows() {
-    for name in ["min_rtt", "min_rtt_var"] {
+    for name in ["min_rtt", "min_rtt_var", "opportunistic_retransmission"] {
         let path = root()
             .join("specs/schedulers")
             .join(format!("{name}.progmp"));

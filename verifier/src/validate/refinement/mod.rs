@@ -8,6 +8,7 @@
 mod cycle;
 mod effects;
 mod fold;
+mod guard;
 mod live;
 mod memory;
 mod prove;

@@ -14,6 +14,7 @@ use super::super::place::{self, SLOTS, frame_cells};
 use super::super::range::Range;
 use super::super::safety::Facts;
 use super::super::step::offset_in_block;
+use super::guard::{apart, met};
 use super::memory::Cells;
 use super::source::Source;
 use crate::ebpf::arith::{binary, holds, move_signed, negate, reorder, truncate};
@@ -198,92 +199,12 @@ impl<'a> Walk<'a> {
         let (mut guard, mut state) = ways.pop().expect("some way leads here");
         while let Some((other, way)) = ways.pop() {
             // Where one of both ways was taken, what they have in common holds.
-            let (a, b, common) = self.apart(other, guard);
+            let (a, b, common) = apart(&mut self.source.prover.symbols.terms, other, guard);
             self.common = common;
             state = self.either((a, way), (b, state));
-            guard = self.met(other, guard);
+            guard = met(&mut self.source.prover.symbols.terms, other, guard);
         }
         (guard, state)
-    }
-
-    /// Two guards without what they have in common, and that.
-    fn apart(&mut self, a: Term, b: Term) -> (Term, Term, Vec<Term>) {
-        let terms = &mut self.source.prover.symbols.terms;
-        let parts = |term| match terms.node(term) {
-            Node::And(operands) => operands.to_vec(),
-            _ => vec![term],
-        };
-        let (mut x, mut y) = (parts(a), parts(b));
-        let common: Vec<Term> = x.iter().copied().filter(|term| y.contains(term)).collect();
-        x.retain(|term| !common.contains(term));
-        y.retain(|term| !common.contains(term));
-        (terms.and(&x), terms.and(&y), common)
-    }
-
-    /// The condition under which one of two ways was taken.
-    fn met(&mut self, a: Term, b: Term) -> Term {
-        let terms = &mut self.source.prover.symbols.terms;
-        let mut cases: Vec<Term> = Vec::new();
-        for term in [a, b] {
-            match terms.node(term) {
-                Node::Or(operands) => cases.extend_from_slice(operands),
-                _ => cases.push(term),
-            }
-        }
-        // Two cases that differ in one condition are one case without it.
-        'again: loop {
-            for i in 0..cases.len() {
-                for j in i + 1..cases.len() {
-                    let parts = |term| match terms.node(term) {
-                        Node::And(operands) => operands.to_vec(),
-                        _ => vec![term],
-                    };
-                    let (x, y) = (parts(cases[i]), parts(cases[j]));
-                    let only_x: Vec<Term> = x.iter().copied().filter(|t| !y.contains(t)).collect();
-                    let only_y: Vec<Term> = y.iter().copied().filter(|t| !x.contains(t)).collect();
-                    let joined = match (&only_x[..], &only_y[..]) {
-                        ([], _) => Some(cases[i]),
-                        (_, []) => Some(cases[j]),
-                        (&[p], rest) if rest.contains(&terms.not(p)) => {
-                            // `c && p || c && !p && q` is `c && (p || q)`.
-                            let q: Vec<Term> = rest
-                                .iter()
-                                .copied()
-                                .filter(|&t| t != terms.not(p))
-                                .collect();
-                            let q = terms.and(&q);
-                            let either = terms.or(&[p, q]);
-                            let common: Vec<Term> =
-                                x.iter().copied().filter(|t| y.contains(t)).collect();
-                            let mut all = common;
-                            all.push(either);
-                            Some(terms.and(&all))
-                        }
-                        (rest, &[p]) if rest.contains(&terms.not(p)) => {
-                            let q: Vec<Term> = rest
-                                .iter()
-                                .copied()
-                                .filter(|&t| t != terms.not(p))
-                                .collect();
-                            let q = terms.and(&q);
-                            let either = terms.or(&[p, q]);
-                            let common: Vec<Term> =
-                                x.iter().copied().filter(|t| y.contains(t)).collect();
-                            let mut all = common;
-                            all.push(either);
-                            Some(terms.and(&all))
-                        }
-                        _ => None,
-                    };
-                    if let Some(joined) = joined {
-                        cases.swap_remove(j);
-                        cases[i] = joined;
-                        continue 'again;
-                    }
-                }
-            }
-            return terms.or(&cases);
-        }
     }
 
     /// The first way's state where its guard holds, else the other's.
