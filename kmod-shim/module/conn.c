@@ -74,24 +74,31 @@ void conn_put(struct conn *conn)
 		call_rcu(&conn->rcu, conn_free);
 }
 
+/* From one to another at once: what is accepted meanwhile must not find none. */
+static void conn_swap(struct conn *conn, struct sched *sched)
+{
+	struct sched *old = conn->sched;
+
+	WRITE_ONCE(conn->sched, sched);
+	if (sched)
+		atomic_inc(&sched->connections);
+	if (old) {
+		atomic_dec(&old->connections);
+		sched_put(old);
+	}
+}
+
 void conn_serve(struct conn *conn, struct sched *sched)
 {
-	WRITE_ONCE(conn->sched, sched);
+	conn_swap(conn, sched);
 	conn->fallback = PROGMP_SERVED;
-	atomic_inc(&sched->connections);
 	set_bit(CONN_SERVED, &conn->flags);
 }
 
 void conn_unserve(struct conn *conn)
 {
-	struct sched *sched = conn->sched;
-
 	clear_bit(CONN_SERVED, &conn->flags);
-	WRITE_ONCE(conn->sched, NULL);
-	if (sched) {
-		atomic_dec(&sched->connections);
-		sched_put(sched);
-	}
+	conn_swap(conn, NULL);
 }
 
 /* With one reference, which conn_closed() takes back once it is published. */

@@ -134,9 +134,7 @@ int conn_choose(struct sock *sk, const char *name)
 		conn_put(conn);
 		return err;
 	}
-	if (served(conn)) {		/* queues, registers and USER stay */
-		conn_unserve(conn);
-	} else {
+	if (!served(conn)) {		/* else queues, registers and USER stay */
 		packets_forget(conn);
 		clear_scheduled(msk);
 	}

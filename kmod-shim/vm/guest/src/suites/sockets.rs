@@ -80,6 +80,28 @@ pub(super) fn accepted() -> Verdict {
                 return Err(format!("round {round}: what nobody chose is served"));
             }
         }
+        // While it changes from one to another, there is always one.
+        let ended = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let changing = scope.spawn(|| {
+                let mut changes = served.iter().cycle();
+                while !ended.load(Ordering::Relaxed) {
+                    let by = changes.next().map_or("", |by| &by.name);
+                    device
+                        .choose(four.listener.as_raw_fd(), by)
+                        .tried("choosing")?;
+                }
+                Ok::<(), String>(())
+            });
+            let accepted = (0..60).try_for_each(|round| {
+                let (_client, accepted) = four.accept()?;
+                let found = device.connection(accepted.as_raw_fd());
+                found.map(|_| ()).tried(&format!("change {round}"))
+            });
+            ended.store(true, Ordering::Relaxed);
+            changing.join().map_err(|_| "it panicked".to_owned())??;
+            accepted
+        })?;
         // What is chosen later holds for what is accepted later.
         choose(&four, &served[1], 33)?;
         let (_client, accepted) = four.accept()?;
@@ -95,7 +117,7 @@ pub(super) fn accepted() -> Verdict {
         }
         Ok(())
     })?;
-    Ok("62 connections".to_owned())
+    Ok("122 connections".to_owned())
 }
 
 /// Sockets are opened and closed, and connected, as fast as they can be, while all that are there are
