@@ -81,6 +81,7 @@ fn asked(source: &str, loops: Loops) -> Option<Verdict> {
         proof: Proof::Unproved,
         loops: "",
         rewriting: "off",
+        compressed: false,
         packets: 0,
         needs: Vec::new(),
         bounds: Vec::new(),

@@ -47,6 +47,7 @@ fn written(insns: &[Insn]) -> Vec<u8> {
         proof: Proof::AnySize,
         loops: "bounded",
         rewriting: "off",
+        compressed: false,
         packets: 64,
         needs: vec!["R1".to_owned()],
         bounds: vec![("steps", "7".to_owned())],

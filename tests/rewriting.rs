@@ -8,10 +8,10 @@ use std::time::Instant;
 use progmp_codegen_ebpf::{Loops, Options, compile, object};
 use progmp_generate::{Choices, Mix, Sizes, program_with, state_of};
 use progmp_hosts::{Image, Interpreter};
-use progmp_ir::{Action, Execution, FUEL, Host, Memory, Needs, Program, SchedState, Step, execute};
-use progmp_rewrite::{compress, optimize, sites};
+use progmp_ir::{Action, Execution, Needs, Program, SchedState, execute};
+use progmp_rewrite::optimize;
 use progmp_tests::root;
-use progmp_verifier::{Compression, Refinement, compresses, refines};
+use progmp_verifier::{Refinement, refines};
 
 /// States that instructions are counted in.
 const STATES: u64 = 1_000;
@@ -280,98 +280,4 @@ fn no_rewritten_scheduler_executes_two_percent_more_and_all_together_less() {
     assert!(all < 0.45, "the mean is {all:.3} of what it was");
     // What is asked in vain costs little.
     assert!(busy < 1.03, "where something is sent, it is {busy:.3}");
-}
-
-/// The program in which all places go on that may do so by themselves and together.
-fn compressed(program: &Program) -> Option<Program> {
-    let options = progmp_verifier::Options::default();
-    let mut used: Option<Program> = None;
-    let mut taken = Vec::new();
-    for site in sites(program).ok()? {
-        let more = [taken.clone(), vec![site]].concat();
-        let candidate = compress(program, &more);
-        if compresses(program, &candidate, &options) == Compression::Proved {
-            used = Some(candidate);
-            taken = more;
-        }
-    }
-    used
-}
-
-/// What a trigger transmits, what the host shows afterwards, and what its executions saw.
-type Outcome = (Vec<(u64, u64)>, SchedState, Vec<SchedState>);
-
-fn quiet_trigger(program: &Program, state: &SchedState) -> Outcome {
-    let mut host = Host::from_state(state).expect("a generated state is possible");
-    let mut sent = Vec::new();
-    let mut seen = Vec::new();
-    host.trigger(program, FUEL, &mut Memory::default(), &mut |step| {
-        match step {
-            Step::Transmitted {
-                subflow, packet, ..
-            } => sent.push((*subflow, *packet)),
-            Step::Executed { before, .. } => seen.push((*before).clone()),
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    })
-    .expect("the state meets all facts");
-    let mut shown = host.shown();
-    // Each execution has a seed of its own.
-    shown.seed = 0;
-    (sent, shown, seen)
-}
-
-/// Two subflows with windows of ten packets, and ten packets.
-fn burst() -> SchedState {
-    let json = r#"{"subflows": [{"rtt": 10000, "cwnd": 10}, {"rtt": 20000, "cwnd": 10}], "packets": [PACKETS], "q": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]}"#;
-    let packets: Vec<String> = (0..10).map(|seq| format!("{{\"seq\": {seq}}}")).collect();
-    let json = json.replace("PACKETS", &packets.join(", "));
-    SchedState::from_json(&json).expect("the state is possible")
-}
-
-#[test]
-fn compressed_schedulers_send_in_a_quiet_trigger_what_their_sources_send() {
-    let tried = ["compensating", "default", "http2", "min_rtt", "tls"];
-    let mut names = Vec::new();
-    for (name, program) in corpus() {
-        if !tried.contains(&&*name) {
-            continue;
-        }
-        let Some(after) = compressed(&program) else {
-            continue;
-        };
-        let mut shorter = 0;
-        let sizes = Sizes {
-            subflows: 3,
-            packets: 12,
-        };
-        for state in states(&program, sizes, 300) {
-            let (a, b) = (
-                quiet_trigger(&program, &state),
-                quiet_trigger(&after, &state),
-            );
-            assert_eq!(a.0, b.0, "{name}: {state:?}");
-            assert_eq!(a.1, b.1, "{name}: {state:?}");
-            shorter += u32::from(b.2.len() < a.2.len());
-        }
-        let (many, few) = (
-            quiet_trigger(&program, &burst()).2,
-            quiet_trigger(&after, &burst()).2,
-        );
-        let rules = progmp_rules::all();
-        let before = instructions(&optimize(&program, &rules).program, &many);
-        let cheap = instructions(&optimize(&after, &rules).program, &few);
-        println!(
-            "{name:30} {shorter:3} of 300 triggers are shorter; ten packets: {} executions, {before} \
-             instructions; {} and {cheap}",
-            many.len(),
-            few.len(),
-        );
-        assert_eq!((many.len(), few.len()), (11, 2), "{name}");
-        assert!(shorter > 0, "{name}");
-        names.push(name);
-    }
-    // A packet's role, and registers, decide anew for each packet.
-    assert_eq!(names, ["compensating", "default", "min_rtt"]);
 }

@@ -105,6 +105,7 @@ fn each_program_of_an_object_is_safe() {
         proof: Proof::AnySize,
         loops: "may-goto",
         rewriting: "off",
+        compressed: false,
         packets: 256,
         needs: Vec::new(),
         bounds: Vec::new(),

@@ -20,6 +20,9 @@ pub struct Note {
     pub loops: &'static str,
     /// What the compiler was to do to the source: `off`, `on` or `compress`.
     pub rewriting: &'static str,
+    /// Whether one execution does what several of the source do, so that a host has to take back
+    /// what it cannot send.
+    pub compressed: bool,
     /// Most packets that a host may show of each queue.
     pub packets: usize,
     /// Names of what it reads and writes; see [`needs`].
@@ -73,6 +76,7 @@ impl Note {
         }
         line("loops", &self.loops);
         line("rewriting", &self.rewriting);
+        line("compressed", &if self.compressed { "yes" } else { "no" });
         line("packets", &self.packets);
         line("needs", &self.needs.join(" "));
         for (name, formula) in &self.bounds {
@@ -156,6 +160,7 @@ mod tests {
             },
             loops: "may-goto",
             rewriting: "off",
+            compressed: false,
             packets: 256,
             needs: vec!["Q".to_owned(), "subflow.RTT".to_owned()],
             bounds: vec![("steps", "12·s + 40".to_owned())],
@@ -164,7 +169,7 @@ mod tests {
         let version = env!("CARGO_PKG_VERSION");
         let expected = format!(
             "abi: 1\ncompiler: progmp {version}\nscheduler: minrtt\n\
-             proof: 8 subflows, 16 packets\nloops: may-goto\nrewriting: off\npackets: 256\n\
+             proof: 8 subflows, 16 packets\nloops: may-goto\nrewriting: off\ncompressed: no\npackets: 256\n\
              needs: Q subflow.RTT\nsteps: 12·s + 40\nstack: 24\n"
         );
         assert_eq!(note.text(), expected);

@@ -139,6 +139,7 @@ static void adopt_queues(struct conn *conn, struct room *room, bool *took)
 		room->word[RQ][w] &= ~from_rq;
 		if (from_rq & ~room->word[QU][w])
 			room->stray = true;
+		room->burst[w] = from_q;
 		*took |= from_q | from_rq;
 		for (; from_q; from_q &= from_q - 1) {
 			packet_at(conn, room->of[64 * w + __ffs64(from_q)])->flags &= ~IN_Q;
@@ -180,16 +181,18 @@ static bool adopt(struct conn *conn, struct room *room, bool *took)
 
 static enum outcome run_once(struct conn *conn, struct room *room, bool *effect, bool *took, u32 *reason)
 {
-	bool traced = trace_wants(conn), counts, proved;
+	bool traced = trace_wants(conn), counts;
+	u32 flags;
 	u64 start = exec_timing ? ktime_get_ns() : 0;
 
 	if (traced)
 		trace_before(conn, room);
-	if (!sched_run(conn->sched, &room->env, &proved)) {
+	if (!sched_run(conn->sched, &room->env, &flags)) {
 		*reason = PROGMP_REMOVED;
 		return FELL_BACK;
 	}
-	room->tainted |= !proved;
+	room->tainted |= flags & PROGMP_UNPROVED;
+	room->compressed = flags & PROGMP_COMPRESSED;
 	if (start)
 		room->counters.run_ns += ktime_get_ns() - start;
 	room->counters.executions++;
@@ -209,7 +212,27 @@ static enum outcome run_once(struct conn *conn, struct room *room, bool *effect,
 	return GOES_ON;
 }
 
-/* The actions of one run, first in, first out. */
+/*
+ * A packet that this run took from Q is in Q again. The source of a compressed scheduler would not have decided on
+ * it yet: it stops at the packet that cannot go (specs/rewriting.md).
+ */
+static bool take_back(struct conn *conn, struct room *room, u32 record)
+{
+	u64 bit = BIT_ULL(record % 64);
+
+	if (!room->compressed || !(room->burst[record / 64] & bit))
+		return false;
+	room->burst[record / 64] &= ~bit;
+	packet_at(conn, room->of[record])->flags |= IN_Q;
+	conn->q_count++;
+	room->counters.pops--;
+	return true;
+}
+
+/*
+ * The actions of one run, first in, first out. Behind one that cannot go they are pending; nothing runs before the
+ * next trigger then, which fills the block anew.
+ */
 static enum outcome carry_out(struct conn *conn, struct room *room)
 {
 	struct progmp_block *block = room->block;
@@ -219,12 +242,15 @@ static enum outcome carry_out(struct conn *conn, struct room *room)
 	for (i = 0; i < count; i++) {
 		u32 action = block->action[i], record = action & 0xffff, index = action >> 16 & 0xff;
 		u32 position = room->of[record];
+		bool behind = outcome != GOES_ON;
 
 		if (action >> 24 == PROGMP_DROP) {
 			room->counters.drops++;
 			continue;
 		}
-		if (outcome == GOES_ON)
+		if (behind && take_back(conn, room, record))
+			continue;
+		if (!behind)
 			outcome = send_account(conn, room, position, index);
 		if (outcome == GOES_ON) {
 			block->packet[record].sent_on = packet_at(conn, position)->sent_on;

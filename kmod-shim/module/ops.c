@@ -88,15 +88,15 @@ bool sched_has_program(const struct sched *sched)
 	return rcu_access_pointer(sched->ops);
 }
 
-/* False if there is no program any more. It may be replaced at any time, so what ran says what is proved. */
-bool sched_run(struct sched *sched, struct progmp_env *env, bool *proved)
+/* False if there is no program any more. It may be replaced at any time, so what ran has its own flags. */
+bool sched_run(struct sched *sched, struct progmp_env *env, u32 *flags)
 {
 	struct progmp_ops *ops;
 
 	rcu_read_lock();
 	ops = rcu_dereference(sched->ops);
 	if (ops) {
-		*proved = ops->subflows && !(ops->flags & PROGMP_UNPROVED);
+		*flags = ops->flags | (ops->subflows ? 0 : PROGMP_UNPROVED);
 		ops->schedule(env);
 	}
 	rcu_read_unlock();

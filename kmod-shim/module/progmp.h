@@ -172,6 +172,7 @@ struct room {
 	struct conn *conn;
 	bool header;			/* the constants are in the block */
 	bool tainted;			/* a program without a proof ran in this trigger */
+	bool compressed;		/* what ran last does what several runs of its source do */
 	u32 packets;			/* records in use */
 	u32 shown[3];			/* members of the queues */
 	u32 words;			/* of each queue that may be other than 0 in the block */
@@ -181,6 +182,7 @@ struct room {
 	struct sample sample;
 	u32 of[PROGMP_PACKETS];		/* position in the ring of each record */
 	u64 word[3][PROGMP_WORDS];
+	u64 burst[PROGMP_WORDS];	/* what it took from Q, if it is compressed */
 	struct transmission transmission[PROGMP_BATCH];
 	struct progmp_counters counters;	/* of this trigger */
 };
@@ -252,7 +254,7 @@ struct sched *sched_find(const char *name);		/* takes a reference */
 struct sched *sched_at(u32 index);			/* takes a reference */
 void sched_put(struct sched *sched);
 bool sched_has_program(const struct sched *sched);
-bool sched_run(struct sched *sched, struct progmp_env *env, bool *proved);
+bool sched_run(struct sched *sched, struct progmp_env *env, u32 *flags);
 
 /* conn.c: connections */
 extern struct mptcp_sched_ops progmp_sched;

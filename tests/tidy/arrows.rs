@@ -37,6 +37,7 @@ const PLACES: &[Place] = &[
         folder: "kmod-shim/vm/guest",
         imports: &[
             "compiler/ir",
+            "compiler/rewrite",
             "compiler/syntax",
             "kmod-shim/abi",
             "kmod-shim/control",
@@ -47,6 +48,7 @@ const PLACES: &[Place] = &[
         imports: &[
             "compiler/hosts",
             "compiler/ir",
+            "compiler/rewrite",
             "compiler/syntax",
             "tests/generate",
             "verifier",

@@ -286,9 +286,12 @@ fn summary(checked: &Checked, verbose: bool) -> Vec<String> {
     lines.push(line);
     lines.extend(checked.judged.iter().filter_map(ending));
     lines.extend(checked.code.as_ref().map(steps));
-    let told = checked.rewriting.iter();
+    let lowered = checked.lowered.iter();
+    let told = lowered.clone().map(|lowered| &lowered.outcome);
     let told = told.filter(|outcome| verbose || outcome.is_amiss());
     lines.extend(told.map(|outcome| format!("rewriting: {outcome}")));
+    let told = lowered.filter_map(|lowered| lowered.compressed.as_ref().filter(|_| verbose));
+    lines.extend(told.map(|compressed| format!("compression: {compressed}")));
     lines
 }
 

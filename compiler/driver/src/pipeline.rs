@@ -7,7 +7,7 @@ use crate::files;
 use crate::human::file_stem;
 use crate::levels::Levels;
 use crate::report::{CodeReport, DiagnosticReport, FileReport, FileVerdict, PropertyReport};
-use crate::rewrite::{Outcome, Rewriting, lowered};
+use crate::rewrite::{Lowered, Rewriting, lowered};
 use crate::story::Run;
 use crate::svg;
 use progmp_verifier::{Effort, Finding, Judgement, Level, Options, Property, Replayed};
@@ -30,6 +30,8 @@ pub struct Settings {
     pub draw: bool,
     /// What is done before compiling.
     pub rewriting: Rewriting,
+    /// How loops are compiled.
+    pub form: progmp_codegen_ebpf::Options,
     /// Fail on purpose.
     pub provoke_fault: bool,
 }
@@ -126,8 +128,8 @@ pub struct Checked {
     pub judged: Vec<Judged>,
     /// What it is compiled to; nothing without a program.
     pub code: Option<CodeReport>,
-    /// Whether that is a rewritten program.
-    pub rewriting: Option<Outcome>,
+    /// How it was compiled; nothing without a program.
+    pub lowered: Option<Lowered>,
     /// The outcome.
     pub verdict: FileVerdict,
     /// Whether proofs must hold for any size.
@@ -167,7 +169,7 @@ pub fn check_loaded(
         troubles: loaded.troubles,
         judged: Vec::new(),
         code: None,
-        rewriting: None,
+        lowered: None,
         verdict: FileVerdict::Error,
         any_size: false,
         effort: Effort::default(),
@@ -175,10 +177,9 @@ pub fn check_loaded(
     let Some(program) = &checked.program else {
         return checked;
     };
-    let form = progmp_codegen_ebpf::Options::default();
-    let lowered = lowered(program, &form, settings.rewriting);
+    let lowered = lowered(program, &settings.form, settings.rewriting);
     checked.code = Some(CodeReport::new(lowered.code.as_ref()));
-    checked.rewriting = Some(lowered.outcome);
+    checked.lowered = Some(lowered);
     let asked = &program.requirements;
     checked.any_size = asked.iter().any(|r| r.kind == RequirementKind::AnySize);
 

@@ -24,9 +24,9 @@ pub enum Rewriting {
     /// Nothing.
     Off,
     /// It becomes cheaper, and each execution stays the same.
-    #[default]
     On,
     /// Before that, one execution is made to do what several would.
+    #[default]
     Compress,
 }
 
@@ -47,11 +47,11 @@ impl Rewriting {
     }
 
     /// By the switches of a command line.
-    pub const fn of(no_rewrite: bool, compress: bool) -> Self {
-        match (no_rewrite, compress) {
+    pub const fn of(no_rewrite: bool, no_compress: bool) -> Self {
+        match (no_rewrite, no_compress) {
             (true, _) => Self::Off,
-            (false, true) => Self::Compress,
-            (false, false) => Self::On,
+            (false, true) => Self::On,
+            (false, false) => Self::Compress,
         }
     }
 }
@@ -74,7 +74,7 @@ impl fmt::Display for Compressed {
         match self {
             Self::Used(_) => write!(
                 f,
-                "used: proved to send what the source sends in each quiet trigger, for any size"
+                "used: proved to send what the source sends, for any size"
             ),
             Self::NoSite(why) => write!(f, "not tried: {why}"),
             Self::NotShown(what) => write!(f, "not used: it is not shown that {what}"),
@@ -98,6 +98,13 @@ pub struct Lowered {
     pub compressed: Option<Compressed>,
     /// What the optimiser did, also if it was not used.
     pub trace: Trace,
+}
+
+impl Lowered {
+    /// Whether one execution of what was compiled does what several of the source do.
+    pub const fn is_compressed(&self) -> bool {
+        matches!(self.compressed, Some(Compressed::Used(_)))
+    }
 }
 
 /// What became of rewriting.

@@ -125,6 +125,10 @@ pub enum Fault {
     ForgetsSentOn,
     /// RQ gets packets that are still in Q.
     ReinjectsFromQ,
+    /// Nothing of a compressed execution is taken back when a packet cannot go.
+    KeepsBehindBlocked,
+    /// Nothing of a compressed execution is taken back when something shrinks.
+    KeepsBehindSqueeze,
 }
 
 /// A connection and what its host keeps for it.
@@ -150,6 +154,10 @@ pub struct Host {
     limit: usize,
     pub(crate) fault: Option<Fault>,
     pub(crate) fell_back: bool,
+    /// Whether what one execution does stands for several of its source.
+    pub(crate) compressed: bool,
+    /// What the last execution took from Q, and was not transmitted yet; only if it is taken back.
+    pub(crate) burst: BTreeSet<u64>,
 }
 
 impl Host {
@@ -171,6 +179,8 @@ impl Host {
             limit: SchedState::MAX_QUEUE,
             fault: None,
             fell_back: false,
+            compressed: false,
+            burst: BTreeSet::new(),
         }
     }
 
@@ -216,6 +226,14 @@ impl Host {
     #[must_use]
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
+        self
+    }
+
+    /// This host, serving a compressed scheduler: of an execution it takes back what the source would
+    /// not have decided yet (specs/rewriting.md, "What a host takes back").
+    #[must_use]
+    pub const fn serving_compressed(mut self) -> Self {
+        self.compressed = true;
         self
     }
 

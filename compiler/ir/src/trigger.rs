@@ -4,6 +4,7 @@
 //! In: a [`Host`], a [`Program`], a [`Policy`] for what the surroundings do meanwhile.
 //! Out: a [`Report`]; each step is told to an observer, which may stop the trigger.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use crate::concrete::{Action, Execution, execute};
@@ -265,6 +266,7 @@ impl Host {
         let after = &execution.after;
         let seq = |position: usize| before.packets[position].seq;
         let mut took = false;
+        self.burst.clear();
         for name in [QueueName::Send, QueueName::Retrans] {
             let kept = after.queue(name);
             for &position in before.queue(name) {
@@ -273,6 +275,9 @@ impl Host {
                     self.queue_mut(name).remove(&seq(position));
                     if name == QueueName::Send {
                         self.queue_mut(QueueName::Unacked).insert(seq(position));
+                        if self.compressed {
+                            self.burst.insert(seq(position));
+                        }
                     }
                 }
             }
@@ -302,6 +307,27 @@ impl Host {
         took
     }
 
+    /// Takes the pushes behind the first `kept` pending actions back, of packets that the last execution
+    /// took from Q: they are in Q again. Says whether there was any. Nothing if the host serves no
+    /// compressed scheduler (specs/rewriting.md, "What a host takes back").
+    fn take_back(&mut self, kept: usize) -> bool {
+        let mut stay: VecDeque<Pending> =
+            self.pending.drain(..kept.min(self.pending.len())).collect();
+        let mut any = false;
+        for action in std::mem::take(&mut self.pending) {
+            match action {
+                Pending::Push { packet, .. } if self.burst.remove(&packet) => {
+                    self.queue_mut(QueueName::Unacked).remove(&packet);
+                    self.queue_mut(QueueName::Send).insert(packet);
+                    any = true;
+                }
+                other => stay.push_back(other),
+            }
+        }
+        self.pending = stay;
+        any
+    }
+
     /// Carries out pending actions, first in, first out. `Some` if the trigger ends here.
     fn carry_out(
         &mut self,
@@ -309,7 +335,11 @@ impl Host {
         observer: &mut Observer<'_>,
         statistics: &mut Statistics,
     ) -> Option<Outcome> {
+        let mut squeezed = false;
         while let Some(&action) = self.pending.front() {
+            if squeezed && self.fault != Some(Fault::KeepsBehindSqueeze) && self.take_back(0) {
+                continue;
+            }
             let step = match action {
                 Pending::Drop { packet, at } => {
                     statistics.drops += 1;
@@ -324,13 +354,20 @@ impl Host {
                         if self.fault == Some(Fault::DiscardsBlockedAction) {
                             self.pending.pop_front();
                         }
+                        if self.fault != Some(Fault::KeepsBehindBlocked) {
+                            self.take_back(1);
+                        }
+                        self.burst.clear();
                         return Some(Outcome::Blocked {
                             subflow,
                             packet,
                             obstacle,
                         });
                     }
-                    self.push(subflow, packet, at, policy, statistics)
+                    let (step, shrank) = self.push(subflow, packet, at, policy, statistics);
+                    self.burst.remove(&packet);
+                    squeezed |= shrank;
+                    step
                 }
             };
             self.pending.pop_front();
@@ -356,37 +393,41 @@ impl Host {
         at: StmtId,
         policy: &mut dyn Policy,
         statistics: &mut Statistics,
-    ) -> Step<'static> {
+    ) -> (Step<'static>, bool) {
         if self.packet(packet).is_none() {
             statistics.skipped += 1;
-            return Step::Skipped {
+            let step = Step::Skipped {
                 subflow,
                 packet,
                 at,
             };
+            return (step, false);
         }
         if !self.is_live(subflow) {
             statistics.reinjections += 1;
             if self.fault != Some(Fault::SkipsPendingOnDeadSubflow) {
                 self.reinject(packet);
             }
-            return Step::Reinjected {
+            let step = Step::Reinjected {
                 subflow,
                 packet,
                 at,
             };
+            return (step, false);
         }
         statistics.transmissions += 1;
-        self.transmit(subflow, packet, policy);
-        Step::Transmitted {
+        let shrank = self.transmit(subflow, packet, policy);
+        let step = Step::Transmitted {
             subflow,
             packet,
             at,
-        }
+        };
+        (step, shrank)
     }
 
     /// Puts a packet on a live subflow. It is a member of QU from then on, unless it is in Q.
-    fn transmit(&mut self, id: u64, seq: u64, policy: &mut dyn Policy) {
+    /// Says whether anything shrank besides.
+    fn transmit(&mut self, id: u64, seq: u64, policy: &mut dyn Policy) -> bool {
         if !self.queue(QueueName::Send).contains(&seq) {
             self.queue_mut(QueueName::Unacked).insert(seq);
         }
@@ -401,7 +442,9 @@ impl Host {
         let most = (1_u64 << SubflowInt::Queued.range_bits()) - 1;
         subflow.queued = (subflow.queued + 1).min(most);
         let subflow = subflow.clone();
-        for squeeze in policy.squeeze(&subflow, &packet) {
+        let squeezes = policy.squeeze(&subflow, &packet);
+        let shrank = !squeezes.is_empty();
+        for squeeze in squeezes {
             self.shrink(squeeze);
         }
         match self.fault {
@@ -416,6 +459,7 @@ impl Host {
             }
             _ => {}
         }
+        shrank
     }
 
     fn shrink(&mut self, squeeze: Squeeze) {

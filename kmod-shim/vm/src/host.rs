@@ -9,6 +9,7 @@ use std::time::Instant;
 use progmp_generate::{Choices, Sizes, state_of};
 use progmp_hosts::{Engine, Image, Kernel, Refusal, decide, reference};
 use progmp_ir::{Needs, splitmix64};
+use progmp_rewrite::{compress, sites};
 
 use crate::objects::Scheduler;
 use crate::report::Tally;
@@ -38,7 +39,15 @@ pub(crate) fn run(corpus: &[Scheduler], tally: &mut Tally) {
 fn decisions(scheduler: &Scheduler) -> Result<Option<String>, String> {
     let object = progmp_verifier::ebpf::read(&scheduler.object).map_err(|e| e.to_string())?;
     let parsed = progmp_syntax::parse(&scheduler.name, object.source.as_bytes(), &[]);
-    let program = parsed.program.ok_or("its source is no scheduler")?;
+    let source = parsed.program.ok_or("its source is no scheduler")?;
+    let compressed = object
+        .note
+        .iter()
+        .any(|(key, value)| key == "compressed" && value == "yes");
+    let program = match sites(&source) {
+        Ok(places) if compressed => compress(&source, &places),
+        _ => source,
+    };
     let found = object.programs.iter().find(|p| p.section == "syscall");
     let image = Image::of(found.ok_or("no program for test-run")?);
     let mut loaded = match Kernel::default().load(&image) {

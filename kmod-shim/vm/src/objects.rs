@@ -7,10 +7,15 @@ use std::process::Command;
 
 use crate::build::run;
 
+/// What follows the name of one that is not compressed although it could be.
+const SINGLE: &str = ".single";
+
 /// A compiled scheduler in parts that need no reader of objects.
 #[derive(Clone, Debug)]
 pub(crate) struct Scheduler {
     pub(crate) name: String,
+    /// Whether one execution does what several of the source do.
+    compressed: bool,
     /// The object, whole.
     pub(crate) object: Vec<u8>,
     /// Names and contents.
@@ -41,18 +46,28 @@ pub(crate) fn corpus(root: &Path, work: &Path, compiler: &Path) -> Result<Vec<Sc
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let object = folder.join(format!("{stem}.o"));
-        if !is_newer(&object, &[&path, compiler]) {
-            let file = Path::new("specs/schedulers").join(format!("{stem}.progmp"));
-            run(Command::new(compiler)
-                .env("LD_LIBRARY_PATH", root.join(".deps/z3/lib"))
-                .current_dir(root)
-                .args(["compile", "--no-load", "--output"])
-                .arg(&object)
-                .arg(file))?;
+        let file = Path::new("specs/schedulers").join(format!("{stem}.progmp"));
+        let compiled = |name: &str, switch: Option<&str>| {
+            let object = folder.join(format!("{name}.o"));
+            if !is_newer(&object, &[&path, compiler]) {
+                run(Command::new(compiler)
+                    .env("LD_LIBRARY_PATH", root.join(".deps/z3/lib"))
+                    .current_dir(root)
+                    .args(["compile", "--no-load"])
+                    .args(switch)
+                    .arg("--output")
+                    .arg(&object)
+                    .arg(&file))?;
+            }
+            let bytes = fs::read(&object).map_err(|why| format!("{}: {why}", object.display()))?;
+            scheduler(name, bytes)
+        };
+        let whole = compiled(&stem, None)?;
+        if whole.compressed {
+            let name = format!("{stem}{SINGLE}");
+            schedulers.push(compiled(&name, Some("--no-compress"))?);
         }
-        let bytes = fs::read(&object).map_err(|error| format!("{}: {error}", object.display()))?;
-        schedulers.push(scheduler(&stem, bytes)?);
+        schedulers.push(whole);
     }
     Ok(schedulers)
 }
@@ -75,8 +90,10 @@ fn scheduler(stem: &str, object: Vec<u8>) -> Result<Scheduler, String> {
     for (key, value) in &read.note {
         let _ = writeln!(note, "{key}: {value}");
     }
+    let compressed = ("compressed".to_owned(), "yes".to_owned());
     Ok(Scheduler {
         name: stem.to_owned(),
+        compressed: read.note.contains(&compressed),
         parts: vec![
             ("code", shim.code.clone()),
             ("btf", shim.debug.btf.clone()),

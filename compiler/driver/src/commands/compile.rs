@@ -47,9 +47,10 @@ pub struct Args {
     /// Compile the source as it is, without rewriting; the object tells
     #[arg(long)]
     no_rewrite: bool,
-    /// Let one execution push as many packets as the window takes, where that is proved to be the same
-    #[arg(long, conflicts_with = "no_rewrite")]
-    compress: bool,
+    /// Leave it at one packet for each execution; else one pushes as many as the window takes, where
+    /// that is proved to be the same
+    #[arg(long)]
+    no_compress: bool,
     /// Compile without proof; the object tells
     #[arg(long)]
     unproved: bool,
@@ -92,7 +93,7 @@ enum Stage {
 
 impl Args {
     const fn rewriting(&self) -> Rewriting {
-        Rewriting::of(self.no_rewrite, self.compress)
+        Rewriting::of(self.no_rewrite, self.no_compress)
     }
 }
 
@@ -148,17 +149,19 @@ pub fn compile(args: &Args) -> Exit {
         Ok(levels) => levels,
         Err(why) => return failed(&why),
     };
-    let (name, text, program, proof) = if args.unproved {
+    let (name, text, lowered, proof) = if args.unproved {
         let loaded = load(&args.file, &levels.require);
         files::complain(&mistakes(&loaded));
         let Some(program) = loaded.program else {
             return Exit::BadInput;
         };
-        (loaded.name, loaded.source.text, program, Proof::Unproved)
+        let lowered = lowered(&program, &args.loops.options(), args.rewriting());
+        (loaded.name, loaded.source.text, lowered, Proof::Unproved)
     } else {
         let mut settings = Settings {
             levels,
             rewriting: args.rewriting(),
+            form: args.loops.options(),
             ..Settings::default()
         };
         if let Some(rlimit) = args.rlimit {
@@ -169,10 +172,9 @@ pub fn compile(args: &Args) -> Exit {
             return refused(&checked);
         }
         let proof = proof(&checked);
-        let program = checked.program.expect("what is accepted is a program");
-        (checked.name, checked.source.text, program, proof)
+        let lowered = checked.lowered.expect("what is accepted is a program");
+        (checked.name, checked.source.text, lowered, proof)
     };
-    let lowered = lowered(&program, &args.loops.options(), args.rewriting());
     let code = match &lowered.code {
         Ok(code) => code,
         Err(error) => return failed(&format!("{name}: {error}")),
@@ -275,6 +277,7 @@ pub(super) fn note(name: &str, lowered: &Lowered, code: &Code, form: Form, proof
         proof,
         loops: form.name(),
         rewriting: lowered.rewriting.name(),
+        compressed: lowered.is_compressed(),
         packets: form.packets(),
         needs: needs(program),
         bounds: vec![

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::files;
 use crate::human::{self, View};
 use crate::pipeline::{self, Settings};
-use crate::rewrite::{Compressed, Rewriting, lowered};
+use crate::rewrite::{Rewriting, lowered};
 use progmp_codegen_ebpf::Options;
 use progmp_ir::Program;
 use progmp_verifier::ebpf::{self, Object, ObjectProgram, decode};
@@ -74,9 +74,10 @@ fn basis(object: &Object, program: &Program) -> Result<(Program, &'static str), 
     let rewriting = Rewriting::named(said);
     let rewriting = rewriting.ok_or_else(|| format!("bad-object: rewriting: {said}"))?;
     let lowered = lowered(program, &Options::default(), rewriting);
-    let remark = match lowered.compressed {
-        Some(Compressed::Used(_)) => ", in quiet triggers",
-        _ => "",
+    let remark = if lowered.is_compressed() {
+        ", in every trigger of a host that takes back"
+    } else {
+        ""
     };
     Ok((lowered.program, remark))
 }

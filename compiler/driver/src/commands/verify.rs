@@ -75,6 +75,9 @@ pub struct Args {
     /// Judge this object too: do its bytes do what FILE says?
     #[arg(long, value_name = "OBJECT", conflicts_with_all = ["replay", "format", "svg", "export_smt"])]
     object: Option<String>,
+    /// Compile what does one packet for each execution, as the source does
+    #[arg(long)]
+    no_compress: bool,
     /// Compile the source as it is, without rewriting
     #[arg(long)]
     no_rewrite: bool,
@@ -139,7 +142,8 @@ pub fn verify(args: &Args) -> Exit {
         levels,
         options,
         draw: args.svg.is_some(),
-        rewriting: Rewriting::of(args.no_rewrite, false),
+        rewriting: Rewriting::of(args.no_rewrite, args.no_compress),
+        form: progmp_codegen_ebpf::Options::default(),
         provoke_fault: args.provoke_fault,
     };
     if let Some(object) = &args.object {

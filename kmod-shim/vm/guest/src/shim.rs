@@ -4,8 +4,10 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use progmp_control::uapi::COMPRESSED;
 use progmp_control::{Device, Link, Scheduler, load, source_hash};
 use progmp_ir::Program;
+use progmp_rewrite::{compress, sites};
 use rustix::io::Errno;
 use rustix::system::delete_module;
 
@@ -56,6 +58,7 @@ pub(crate) struct Object {
     source: String,
     subflows: u32,
     packets: u32,
+    compressed: bool,
 }
 
 impl Object {
@@ -93,6 +96,7 @@ impl Object {
             source: text(part("source")?)?,
             subflows,
             packets,
+            compressed: value("compressed")? == "yes",
         })
     }
 
@@ -107,7 +111,7 @@ impl Object {
             subflows: self.subflows,
             packets: self.packets,
             needs: 0,
-            flags: 0,
+            flags: if self.compressed { COMPRESSED } else { 0 },
             source: source_hash(&self.source),
         }
     }
@@ -123,15 +127,26 @@ impl Object {
             source: self.source.clone(),
             subflows: 0,
             packets: 0,
+            compressed: self.compressed,
         }
+    }
+
+    /// The same, for a host that believes that each run does what one of the source does.
+    pub(crate) fn for_a_host_that_keeps(mut self) -> Self {
+        self.compressed = false;
+        self
     }
 
     /// What the reference interpreter runs.
     pub(crate) fn program(&self) -> Result<Program, String> {
         let parsed = progmp_syntax::parse(&self.name, self.source.as_bytes(), &[]);
-        parsed
+        let source = parsed
             .program
-            .ok_or_else(|| format!("{} is no scheduler", self.name))
+            .ok_or_else(|| format!("{} is no scheduler", self.name))?;
+        Ok(match sites(&source) {
+            Ok(places) if self.compressed => compress(&source, &places),
+            _ => source,
+        })
     }
 
     /// Loads it under its name.
@@ -141,11 +156,12 @@ impl Object {
     }
 }
 
-/// The names of all of the corpus, sorted.
+/// The names of all of the corpus, sorted; `NAME.single` is what is compressed, compiled as it is.
 pub(crate) fn corpus() -> Result<Vec<String>, String> {
     let entries = fs::read_dir("/objects").tried("/objects")?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut names: Vec<String> = names.collect();
+    names.retain(|name| !name.ends_with(".single"));
     names.sort();
     Ok(names)
 }

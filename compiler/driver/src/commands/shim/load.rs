@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::files;
 use crate::pipeline::{self, Loaded, Settings};
 use crate::report::FileVerdict;
-use crate::rewrite::{Compressed, Rewriting, lowered};
+use crate::rewrite::{Rewriting, lowered};
 
 /// What to load, and how.
 #[derive(Debug, clap::Args)]
@@ -35,9 +35,10 @@ pub struct Args {
     /// Compile a scheduler as it is, without rewriting; an object tells by itself
     #[arg(long)]
     no_rewrite: bool,
-    /// Let one execution push as many packets as the window takes, where that is proved to be the same
-    #[arg(long, conflicts_with = "no_rewrite")]
-    compress: bool,
+    /// Leave it at one packet for each execution; else one pushes as many as the window takes, where
+    /// that is proved to be the same
+    #[arg(long)]
+    no_compress: bool,
     /// Put it in the place of the scheduler of this name, under traffic
     #[arg(long)]
     replace: bool,
@@ -65,8 +66,6 @@ const SHIM: &str = "?struct_ops/schedule";
 /// A scheduler that may be loaded.
 struct Ready {
     note: Note,
-    /// Whether one execution does what several of the source would.
-    compressed: bool,
     source: String,
     program: ObjectProgram,
 }
@@ -84,7 +83,7 @@ pub(super) fn load(args: &Args) -> Exit {
         Proof::Unproved => (0, ready.note.packets, uapi::UNPROVED),
     };
     let packets = packets.min(ready.note.packets);
-    let compressed = if ready.compressed {
+    let compressed = if ready.note.compressed {
         uapi::COMPRESSED
     } else {
         0
@@ -206,7 +205,7 @@ fn prepared(args: &Args) -> Result<Ready, Exit> {
         let how = How {
             prove: !args.unproved,
             form: Form::MayGoto,
-            rewriting: Rewriting::of(args.no_rewrite, args.compress),
+            rewriting: Rewriting::of(args.no_rewrite, args.no_compress),
         };
         return made(&input.name, input.load(), how).map(|(ready, _)| ready);
     };
@@ -283,9 +282,10 @@ fn made(name: &str, loaded: Loaded, how: How) -> Result<(Ready, Vec<u8>), Exit> 
         form,
         rewriting,
     } = how;
-    let (program, source, proof) = if prove {
+    let (lowered, source, proof) = if prove {
         let settings = Settings {
             rewriting,
+            form: form.options(),
             ..Settings::default()
         };
         let checked = pipeline::check_loaded(loaded, &settings, &mut |_| ());
@@ -293,14 +293,14 @@ fn made(name: &str, loaded: Loaded, how: How) -> Result<(Ready, Vec<u8>), Exit> 
             return Err(compile::refused(&checked));
         }
         let proof = compile::proof(&checked);
-        let program = checked.program.expect("what is accepted is a program");
-        (program, checked.source.text, proof)
+        let lowered = checked.lowered.expect("what is accepted is a program");
+        (lowered, checked.source.text, proof)
     } else {
         files::complain(&mistakes(&loaded));
         let program = loaded.program.ok_or(Exit::BadInput)?;
-        (program, loaded.source.text, Proof::Unproved)
+        let lowered = lowered(&program, &form.options(), rewriting);
+        (lowered, loaded.source.text, Proof::Unproved)
     };
-    let lowered = lowered(&program, &form.options(), rewriting);
     let code = match &lowered.code {
         Ok(code) => code,
         Err(error) => return Err(failed(&format!("{name}: {error}"))),
@@ -317,7 +317,6 @@ fn made(name: &str, loaded: Loaded, how: How) -> Result<(Ready, Vec<u8>), Exit> 
     note.needs = needs(&lowered.program);
     let ready = Ready {
         note,
-        compressed: matches!(lowered.compressed, Some(Compressed::Used(_))),
         source,
         program: shim.expect("our own object has a program for the shim"),
     };

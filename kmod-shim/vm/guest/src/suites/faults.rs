@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::served::{Served, brief};
-use super::{Suite, Test};
+use super::{Suite, Test, burst};
 use crate::net::{End, Link, Net};
 use crate::transfer::{Plan, Progress};
 use crate::{Tried, Verdict};
@@ -58,6 +58,10 @@ pub(crate) const SUITE: Suite = Suite {
         Test {
             name: "many_connections_with_different_schedulers",
             run: many,
+        },
+        Test {
+            name: "what_a_compressed_run_cannot_send_is_taken_back",
+            run: burst::taken_back,
         },
         Test {
             name: "the_scheduler_changes_and_registers_are_written_under_traffic",

@@ -2,6 +2,7 @@
 //! networks, and whatever it loads goes with it.
 
 mod builtin;
+mod burst;
 mod command;
 mod corpus;
 mod decisions;

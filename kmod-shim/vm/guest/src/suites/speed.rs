@@ -27,7 +27,7 @@ const BYTES: usize = 20_000_000;
 const WRITE: usize = 65_536;
 
 /// The schedulers that are compared with the kernel's own.
-const SCHEDULERS: [&str; 3] = ["default", "round_robin", "redundant"];
+const SCHEDULERS: [&str; 4] = ["default", "default.single", "round_robin", "redundant"];
 /// Numbers of subflows for which a decision is measured.
 const SUBFLOWS: [usize; 4] = [1, 2, 4, 8];
 
@@ -56,10 +56,11 @@ fn all() -> Verdict {
             counters.executions, counters.groups
         );
         for subflows in SUBFLOWS {
-            let [run, decision] = timed(&served, subflows)?;
+            let [run, decision, packet] = timed(&served, subflows)?;
             let _ = write!(
                 remark,
-                " {name}_program_{subflows}={run} {name}_decision_{subflows}={decision}"
+                " {name}_program_{subflows}={run} {name}_decision_{subflows}={decision} \
+                 {name}_packet_{subflows}={packet}"
             );
         }
     }
@@ -92,8 +93,9 @@ fn built_in(segments: u32) -> Result<f64, String> {
 }
 
 /// Mean instructions of one run of the program, and of one decision: the sample, the block, the
-/// program, its actions, without their transmission. The shim's clock is included.
-fn timed(served: &Served, subflows: usize) -> Result<[u64; 2], String> {
+/// program, its actions, without their transmission; and of a decision for each packet pushed. The shim's
+/// clock is included.
+fn timed(served: &Served, subflows: usize) -> Result<[u64; 3], String> {
     let net = unlimited(subflows, 0)?;
     let plan = Plan {
         joins: subflows - 1,
@@ -111,7 +113,8 @@ fn timed(served: &Served, subflows: usize) -> Result<[u64; 2], String> {
     drop(net);
     let runs = counters.executions.max(1);
     let deciding = counters.trigger_ns - counters.send_ns;
-    Ok([counters.run_ns / runs, deciding / runs])
+    let packets = counters.pushes.max(1);
+    Ok([counters.run_ns / runs, deciding / runs, deciding / packets])
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a rough figure for people")]
