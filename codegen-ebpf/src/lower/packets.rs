@@ -278,12 +278,45 @@ impl Lower<'_> {
             });
             return self.b.reload(found[0]);
         }
+        if list.is_plain() && self.loops == Loops::MayGoto {
+            return self.nth_of_set(list, &init);
+        }
         let found = self.each_packet(list, &init, &mut |lower, elem, carried, steps| {
             let left = carried[1];
             let here = (steps.exit, &[elem.index, left][..]);
             lower.b.leave_if(Cond::Eq, left, Val::Const(0), here);
             let left = lower.b.alu(AluOp::Sub, left, Val::Const(1));
             lower.b.goto((steps.next, &[carried[0], left]));
+        });
+        self.b.reload(found[0])
+    }
+
+    /// The same of a set as it is: words are passed over whole, and members of the last one without looking at
+    /// their records.
+    fn nth_of_set(&mut self, list: &Packets, init: &[Val; 2]) -> Val {
+        let once = self.b.trips.clone();
+        let found = self.each_word(list, init, &mut |lower, word, carried, steps| {
+            let ones = lower.ones(word.value, 64);
+            let here = lower.b.block(0);
+            lower.b.leave_if(Cond::Lt, carried[1], ones, (here, &[]));
+            let left = lower.b.alu(AluOp::Sub, carried[1], ones);
+            lower.b.goto((steps.next, &[carried[0], left]));
+
+            lower.b.switch(here);
+            let outer = lower.b.trips.clone();
+            lower.b.trips = &(&once * &lower.most(list)) + &once;
+            let (head, inner) = lower.b.open(&[word.value, carried[1]], 64);
+            let at = lower.b.block(0);
+            lower.b.leave_if(Cond::Eq, inner[1], Val::Const(0), (at, &[]));
+            let rest = lower.b.without_lowest(inner[0]);
+            let left = lower.b.alu(AluOp::Sub, inner[1], Val::Const(1));
+            lower.b.again(head, &[rest, left]);
+            lower.b.trips = once.clone();
+            lower.b.switch(at);
+            let bit = lower.b.lowest(inner[0]);
+            let elem = lower.packet_at(word.number, bit);
+            lower.b.goto((steps.exit, &[elem.index, inner[1]]));
+            lower.b.trips = outer;
         });
         self.b.reload(found[0])
     }
