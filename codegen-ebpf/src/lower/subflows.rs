@@ -166,8 +166,9 @@ impl Lower<'_> {
         let mut rest = candidates;
         if self.unrolls(body) == Unroll::First8 {
             for index in 0..8 {
-                if index == 4 {
-                    let others = self.b.and(candidates, Val::Const(!0xf));
+                // Most connections have two subflows, and few more than four.
+                if index == 2 || index == 4 {
+                    let others = self.b.and(candidates, Val::Const(!((1 << index) - 1)));
                     let none = Val::Const(0);
                     self.b.leave_if(Cond::Eq, others, none, (exit, &[found]));
                 }
