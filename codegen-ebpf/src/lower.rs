@@ -12,6 +12,7 @@ mod expr;
 mod extremum;
 mod flat;
 mod fold;
+mod instep;
 mod known;
 mod packets;
 mod pop;

@@ -28,6 +28,13 @@ impl Known {
         }
     }
 
+    /// A packet is the first of a queue.
+    pub(super) fn is_first(&mut self, name: QueueName, elem: Elem) {
+        self.full.push(name);
+        self.tops.retain(|&(queue, _)| queue != name);
+        self.tops.push((name, elem));
+    }
+
     /// Forgets first packets that were computed since.
     pub(super) fn forget_tops_but(&mut self, before: &Self) {
         self.tops.retain(|top| {

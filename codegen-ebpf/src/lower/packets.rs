@@ -307,7 +307,9 @@ impl Lower<'_> {
             lower.b.trips = &(&once * &lower.most(list)) + &once;
             let (head, inner) = lower.b.open(&[word.value, carried[1]], 64);
             let at = lower.b.block(0);
-            lower.b.leave_if(Cond::Eq, inner[1], Val::Const(0), (at, &[]));
+            lower
+                .b
+                .leave_if(Cond::Eq, inner[1], Val::Const(0), (at, &[]));
             let rest = lower.b.without_lowest(inner[0]);
             let left = lower.b.alu(AluOp::Sub, inner[1], Val::Const(1));
             lower.b.again(head, &[rest, left]);

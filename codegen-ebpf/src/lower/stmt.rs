@@ -1,11 +1,15 @@
 //! Statements.
 
 use progmp_abi::layout::{self, block, print};
-use progmp_ir::{Block, ExprId, Kind, Operand, PrintArg, Stmt, StmtId, StmtKind, Type, VarId};
+use progmp_ir::{
+    Block, ExprId, ExprKind, Kind, Operand, PrintArg, QueueName, Stmt, StmtId, StmtKind, Type,
+    VarId,
+};
 
 use super::build::Val;
 use super::elem::Elem;
 use super::fold::{Body, Unroll};
+use super::instep::takes_one;
 use super::known::Known;
 use super::packets::Packets;
 use super::{Binding, Lower};
@@ -140,11 +144,21 @@ impl<'p> Lower<'p> {
     fn foreach(&mut self, var: VarId, list: ExprId, body: &'p Block) {
         let init = [self.count];
         let slots = self.slots;
+        let first = match self.program.expr(list).kind {
+            // QU gets packets that are taken from Q.
+            ExprKind::Queue(name) if name != QueueName::Unacked => {
+                takes_one(self.program, body, name).then_some(name)
+            }
+            _ => None,
+        };
         self.forget_popped(body);
         let known = self.known.clone();
         let each: &mut Body<'_, 'p> = &mut |lower, elem, carried, steps| {
             lower.count = carried[0];
             lower.known.clone_from(&known);
+            if let Some(name) = first {
+                lower.known.is_first(name, elem);
+            }
             lower.enter(var, elem);
             lower.block(body);
             lower.leave();

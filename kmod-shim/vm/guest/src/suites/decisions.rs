@@ -83,7 +83,7 @@ fn one(name: &str) -> Verdict {
     let program = Object::read(name)?.program()?;
     let served = Served::by(name)?;
     let mut tally = Tally::default();
-    for round in 0..12_u64 {
+    for round in 0..40_u64 {
         if tally.replayed >= WANTED {
             break;
         }
