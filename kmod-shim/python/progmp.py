@@ -66,7 +66,11 @@ def _open():
         try:
             device = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError as error:
-            raise Error(f"no-module: {DEVICE} does not exist; insert progmp.ko first") from error
+            raise Error(
+                f"no-module: {DEVICE} does not exist; insert progmp.ko first, `progmp doctor` tells what that needs"
+            ) from error
+        except OSError as error:
+            raise Error(f"no-device: {DEVICE}: {error.strerror}") from error
         argument = bytearray(_VERSION.size)
         fcntl.ioctl(device, _number(_READ, 0, _VERSION), argument)
         found = _VERSION.unpack(argument)[0]
@@ -79,14 +83,29 @@ def _open():
 
 def _fd(connection):
     """A socket, or anything else with a descriptor."""
-    return connection if isinstance(connection, int) else connection.fileno()
+    if isinstance(connection, int):
+        return connection
+    if hasattr(connection, "fileno"):
+        return connection.fileno()
+    raise TypeError(f"a socket or its descriptor is wanted, not {type(connection).__name__}")
 
 
 def _name(name):
-    encoded = name.encode()
-    if len(encoded) >= NAME_BYTES or b"\0" in encoded:
+    if len(name) >= NAME_BYTES:
         raise Error(f"bad-name: `{name}` is longer than {NAME_BYTES - 1} bytes")
-    return encoded
+    if any(not "!" <= letter <= "~" or letter == "/" for letter in name):
+        raise Error(f"bad-name: {name!r} has more than visible ASCII letters, or a slash")
+    return name.encode()
+
+
+def _command(*arguments, text=""):
+    """Runs `progmp`."""
+    try:
+        done = subprocess.run([COMMAND, *arguments], input=text.encode(), capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise Error(f"no-command: `{COMMAND}` is not on the PATH; README.md tells how it is built") from error
+    if done.returncode != 0:
+        raise Error(done.stderr.decode(errors="replace").strip())
 
 
 def _u64(value):
@@ -98,18 +117,12 @@ def _u64(value):
 def loadScheduler(source, name):
     """Proves, compiles and loads the text of a scheduler under a name."""
     _name(name)
-    done = subprocess.run(
-        [COMMAND, "load", "-", "--as", name], input=source.encode(), capture_output=True, check=False
-    )
-    if done.returncode != 0:
-        raise Error(done.stderr.decode(errors="replace").strip())
+    _command("load", "-", "--as", name, text=source)
 
 
 def unloadScheduler(name):
     """Removes a scheduler; its connections go on with the kernel's own."""
-    done = subprocess.run([COMMAND, "unload", name], capture_output=True, check=False)
-    if done.returncode != 0:
-        raise Error(done.stderr.decode(errors="replace").strip())
+    _command("unload", name)
 
 
 def setScheduler(connection, name):

@@ -10,7 +10,7 @@ import progmp
 class Calls(unittest.TestCase):
     def test_structures_have_the_sizes_of_the_header(self):
         sizes = [layout.size for layout in (progmp._VERSION, progmp._CHOICE, progmp._REGISTERS, progmp._USER)]
-        self.assertEqual(sizes, [64, 24, 56, 16])
+        self.assertEqual(sizes, [64, 40, 56, 16])
 
     def test_numbers_of_calls_hold_direction_size_and_number(self):
         number = progmp._number(progmp._WRITE, 3, progmp._REGISTERS)
@@ -23,8 +23,11 @@ class Calls(unittest.TestCase):
         for value in (-1, 1 << 64):
             with self.assertRaisesRegex(progmp.Error, "value-out-of-range"):
                 progmp.setRegister(0, progmp.R1, value)
-        with self.assertRaisesRegex(progmp.Error, "bad-name"):
-            progmp.setScheduler(0, "a_name_of_16_byt")
+        for name in ("a_name_of_32_bytes_is_one_too_many"[:32], "two words", "a/b", "\u00fc", "nul\0"):
+            with self.assertRaisesRegex(progmp.Error, "bad-name"):
+                progmp.setScheduler(0, name)
+        with self.assertRaisesRegex(TypeError, "not float"):
+            progmp.setScheduler(5.5, "x")
 
     def test_without_the_module_every_call_says_so(self):
         if os.path.exists(progmp.DEVICE):
@@ -32,6 +35,14 @@ class Calls(unittest.TestCase):
         for call in (lambda: progmp.setScheduler(0, "x"), lambda: progmp.setRegister(0, progmp.R1, 1)):
             with self.assertRaisesRegex(progmp.Error, "no-module"):
                 call()
+
+    def test_without_the_command_loading_says_so(self):
+        path, os.environ["PATH"] = os.environ["PATH"], "/nowhere"
+        try:
+            with self.assertRaisesRegex(progmp.Error, "no-command"):
+                progmp.loadScheduler("", "x")
+        finally:
+            os.environ["PATH"] = path
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ pub fn replay(
                 .any(|goal| shows(program, &state, goal));
             if !shown {
                 return Err(format!(
-                    "one execution from this state does not violate {property}"
+                    "the execution from this state ends without breaking it"
                 ));
             }
             let execution = execute(program, &state);

@@ -7,7 +7,8 @@ use std::io;
 pub enum Error {
     /// The module is not there.
     #[error(
-        "no-module: /dev/progmp does not exist; insert progmp.ko first, or let `progmp load --module` do it"
+        "no-module: /dev/progmp does not exist; insert progmp.ko first, or let `progmp load --module` do it; \
+         `progmp doctor` tells what that needs"
     )]
     NoModule,
     /// Root, or the capability, is missing.

@@ -116,3 +116,16 @@ fn a_member_that_is_elsewhere_is_found() {
         assert!(!success);
     }
 }
+
+/// The Python library packs the same structures; its own test says so, and what it does without the module.
+#[test]
+fn the_python_library_agrees_and_says_what_is_missing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../python");
+    let test = Command::new("python3")
+        .args(["-B", "-m", "unittest", "test_progmp"])
+        .current_dir(folder)
+        .output()
+        .expect("python3 starts");
+    let told = String::from_utf8_lossy(&test.stderr);
+    assert!(test.status.success(), "{told}");
+}

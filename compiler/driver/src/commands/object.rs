@@ -63,6 +63,9 @@ fn read(argument: &str) -> Result<Object, String> {
     if bytes.len() > LIMIT {
         return Err(format!("larger than {LIMIT} bytes"));
     }
+    if !bytes.starts_with(b"\x7fELF") {
+        return Err("bad-object: this is no ELF file; `progmp compile` makes objects".to_owned());
+    }
     ebpf::read(&bytes).map_err(|why| format!("bad-object: {why}"))
 }
 

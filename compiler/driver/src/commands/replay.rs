@@ -103,7 +103,9 @@ fn read(argument: &str) -> Result<(Counterexample, Property), String> {
     if bytes.len() > LIMIT {
         return Err(format!("the file is larger than {LIMIT} bytes"));
     }
-    let mut cex: Counterexample = serde_json::from_slice(&bytes).map_err(|e| e.to_string())?;
+    let mut cex: Counterexample = serde_json::from_slice(&bytes).map_err(|why| {
+        format!("no counterexample in JSON: {why}; FILE.json comes first, then the scheduler")
+    })?;
     if cex.schema != 1 {
         return Err(format!(
             "schema {} is not known; this tool knows 1",

@@ -61,7 +61,10 @@ pub(super) fn state(argument: &str) -> Result<SchedState, String> {
         if has("scenario") && has("state") {
             wrong("this is a counterexample, not a state: run it with `progmp replay`".to_owned())
         } else {
-            wrong(why)
+            match value {
+                Some(_) => wrong(why),
+                None => wrong(format!("no state in JSON: {why}")),
+            }
         }
     })
 }
