@@ -114,8 +114,9 @@ struct progmp_connection {
 
 /* progmp_scheduler.flags */
 #define PROGMP_UNPROVED	(1u << 0)
-#define PROGMP_COMPRESSED (1u << 2)	/* one execution does what several of its source would */
 #define PROGMP_IS_DEFAULT (1u << 1)	/* of sockets to come in the caller's network namespace */
+#define PROGMP_COMPRESSED (1u << 2)	/* one execution does what several of its source would */
+#define PROGMP_BLIND	  (1u << 3)	/* it does not read QU, which is shown only where it is traced */
 
 /* The scheduler at a position, from 0; or, if a name is given, that one. ENOENT ends the list. */
 struct progmp_scheduler {

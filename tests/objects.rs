@@ -4,10 +4,11 @@
 //! panic; the kernel takes each program of an object and shows the source of what it refuses.
 
 use progmp_codegen_ebpf::isa::{AluOp, Insn, Reg, Size, alu64, decode, load, mov, store};
-use progmp_codegen_ebpf::note::{Note, Proof};
+use progmp_codegen_ebpf::note::{Note, Proof, needs};
 use progmp_codegen_ebpf::object::{Body, Source, bytecode, object};
+use progmp_generate::{Choices, Mix, program_with, state};
 use progmp_hosts::{Engine, Image, Interpreter, Kernel, Mode, Refusal, decide};
-use progmp_ir::{SchedState, Span};
+use progmp_ir::{Needs, SchedState, Span, execute};
 use progmp_tests::skipped;
 use progmp_verifier::ebpf::{Object, ObjectError, read};
 use proptest::prelude::*;
@@ -226,4 +227,33 @@ proptest! {
         prop_assert!(read(&bytes).is_err());
         prop_assert!(read(&elf).is_err());
     }
+}
+
+/// A host need not show QU to a program of which the note does not say that it reads it (specs/shim.md).
+#[test]
+fn what_does_not_name_qu_decides_alike_without_it() {
+    let mut blind = 0;
+    for seed in 0..1_500 {
+        let choices = &mut Choices::from_seed(seed);
+        let text = program_with(choices, &Mix::default());
+        let program = progmp_syntax::parse("random", text.as_bytes(), &[]).program;
+        let program = program.expect("generated programs are well-formed");
+        if needs(&program).iter().any(|name| name == "QU") {
+            continue;
+        }
+        blind += 1;
+        for _ in 0..20 {
+            let whole = state(choices, &Needs::of(&program));
+            let mut without = whole.clone();
+            without.qu.clear();
+            let (a, b) = (execute(&program, &whole), execute(&program, &without));
+            assert_eq!(a.actions, b.actions, "{text}\n{whole:?}");
+            let rest = |mut after: SchedState| {
+                after.qu.clear();
+                after
+            };
+            assert_eq!(rest(a.after), rest(b.after), "{text}\n{whole:?}");
+        }
+    }
+    assert!(blind > 100, "{blind} of the programs do not read QU");
 }

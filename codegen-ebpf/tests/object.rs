@@ -33,6 +33,7 @@ fn counting() -> Vec<u8> {
         proof: Proof::Unproved,
         loops: "may-goto",
         rewriting: "off",
+        compressed: false,
         packets: 256,
         needs: vec!["R1".to_owned()],
         bounds: Vec::new(),

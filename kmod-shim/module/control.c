@@ -150,7 +150,7 @@ static int get_scheduler(struct progmp_scheduler *to)
 	if (!sched)
 		return -ENOENT;
 	strscpy(to->name, sched->name, sizeof(to->name));
-	to->flags = sched->flags & (PROGMP_UNPROVED | PROGMP_COMPRESSED);
+	to->flags = sched->flags & (PROGMP_UNPROVED | PROGMP_COMPRESSED | PROGMP_BLIND);
 	if (conn_is_default(current->nsproxy->net_ns, sched->name))
 		to->flags |= PROGMP_IS_DEFAULT;
 	to->subflows = sched->subflows;

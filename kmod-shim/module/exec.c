@@ -181,15 +181,21 @@ static bool adopt(struct conn *conn, struct room *room, bool *took)
 
 static enum outcome run_once(struct conn *conn, struct room *room, bool *effect, bool *took, u32 *reason)
 {
-	bool traced = trace_wants(conn), counts;
+	/* what is traced is shown whole */
+	bool traced = !room->blind && trace_wants(conn), counts;
 	u32 flags;
 	u64 start = exec_timing ? ktime_get_ns() : 0;
 
 	if (traced)
 		trace_before(conn, room);
-	if (!sched_run(conn->sched, &room->env, &flags)) {
+	switch (sched_run(conn->sched, &room->env, room->number, &flags)) {
+	case GONE:
 		*reason = PROGMP_REMOVED;
 		return FELL_BACK;
+	case REPLACED:
+		return SETTLED;
+	case RAN:
+		break;
 	}
 	room->tainted |= flags & PROGMP_UNPROVED;
 	room->compressed = flags & PROGMP_COMPRESSED;
@@ -307,6 +313,8 @@ static enum outcome run_program(struct conn *conn, struct room *room, u32 *reaso
 
 		if (outcome == FELL_BACK)
 			return FELL_BACK;
+		if (outcome == SETTLED)		/* the next trigger fills a block for the new program */
+			return GOES_ON;
 		if (!effect)
 			return SETTLED;
 		*reason = PROGMP_MEMORY;
@@ -367,7 +375,11 @@ static bool stalled(struct conn *conn)
 static enum outcome trigger_in(struct conn *conn, struct room *room, u32 *reason)
 {
 	enum outcome outcome;
-	int err = sample_subflows(conn, room);
+	int err;
+
+	room->number = smp_load_acquire(&conn->sched->number);
+	room->blind = conn->sched->flags & PROGMP_BLIND && !trace_wants(conn);
+	err = sample_subflows(conn, room);
 
 	if (!err && conn->subs > conn->sched->subflows)
 		err = -E2BIG;

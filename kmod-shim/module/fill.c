@@ -112,8 +112,9 @@ static void fill_packets(struct conn *conn, struct room *room)
 	bool rq_ends = false;
 	int queue;
 
-	want[QU] = min(limit, qu_total);
-	want[Q] = min3(limit, conn->q_count, qu_total >= limit ? (u32)PROGMP_Q_SHORT : U32_MAX);
+	want[QU] = room->blind ? 0 : min(limit, qu_total);
+	want[Q] = min3(limit, conn->q_count,
+		       room->blind || qu_total >= limit ? (u32)PROGMP_Q_SHORT : U32_MAX);
 	want[RQ] = min(limit, conn->rq_count);
 	room->packets = 0;
 	for (queue = 0; queue < 3; queue++) {
@@ -150,7 +151,7 @@ static void fill_packets(struct conn *conn, struct room *room)
 			shown = qu;
 			if ((packet->flags & IN_RQ) && !rq_ends && room->shown[RQ] < want[RQ]) {
 				/* the prefix of RQ ends before a sent packet that the prefix of QU lacks */
-				if (qu || !packet->sent_on) {
+				if (qu || room->blind || !packet->sent_on) {
 					put(room, RQ, room->packets);
 					shown = true;
 				} else {

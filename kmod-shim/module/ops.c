@@ -88,19 +88,27 @@ bool sched_has_program(const struct sched *sched)
 	return rcu_access_pointer(sched->ops);
 }
 
-/* False if there is no program any more. It may be replaced at any time, so what ran has its own flags. */
-bool sched_run(struct sched *sched, struct progmp_env *env, u32 *flags)
+/*
+ * It may be replaced at any time, but the block was filled for one program, within what is proved of that: `number`.
+ * Another one does not run on it.
+ */
+enum ran sched_run(struct sched *sched, struct progmp_env *env, u64 number, u32 *flags)
 {
+	enum ran ran = GONE;
 	struct progmp_ops *ops;
 
 	rcu_read_lock();
 	ops = rcu_dereference(sched->ops);
-	if (ops) {
+	smp_rmb();	/* a new program comes after its number */
+	if (ops && READ_ONCE(sched->number) != number) {
+		ran = REPLACED;
+	} else if (ops) {
+		ran = RAN;
 		*flags = ops->flags | (ops->subflows ? 0 : PROGMP_UNPROVED);
 		ops->schedule(env);
 	}
 	rcu_read_unlock();
-	return ops;
+	return ran;
 }
 
 static void sched_describe(struct sched *sched, const struct progmp_ops *ops)
@@ -112,7 +120,8 @@ static void sched_describe(struct sched *sched, const struct progmp_ops *ops)
 	if (!ops->subflows)
 		sched->flags |= PROGMP_UNPROVED;
 	memcpy(sched->source, ops->source, sizeof(sched->source));
-	sched->number = ++sched_numbers;
+	/* who sees the number sees all of the above */
+	smp_store_release(&sched->number, ++sched_numbers);
 	if (sched->flags & PROGMP_UNPROVED)
 		pr_warn("scheduler %s is loaded without a proof\n", sched->name);
 }

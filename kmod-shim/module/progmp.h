@@ -172,6 +172,8 @@ struct room {
 	struct conn *conn;
 	bool header;			/* the constants are in the block */
 	bool tainted;			/* a program without a proof ran in this trigger */
+	u64 number;			/* of the program that the block is filled for */
+	bool blind;			/* QU is not shown */
 	bool compressed;		/* what ran last does what several runs of its source do */
 	u32 packets;			/* records in use */
 	u32 shown[3];			/* members of the queues */
@@ -254,7 +256,8 @@ struct sched *sched_find(const char *name);		/* takes a reference */
 struct sched *sched_at(u32 index);			/* takes a reference */
 void sched_put(struct sched *sched);
 bool sched_has_program(const struct sched *sched);
-bool sched_run(struct sched *sched, struct progmp_env *env, u32 *flags);
+enum ran { RAN, GONE, REPLACED };
+enum ran sched_run(struct sched *sched, struct progmp_env *env, u64 number, u32 *flags);
 
 /* conn.c: connections */
 extern struct mptcp_sched_ops progmp_sched;

@@ -71,6 +71,9 @@ pub enum Error {
     /// The types of kernel and module do not fit together.
     #[error("layout-mismatch: {0}")]
     Layout(String),
+    /// There is no module to insert.
+    #[error("no-file: there is no {0}; kmod-shim/module/build makes a progmp.ko")]
+    NoFile(String),
     /// A file that is something else.
     #[error(
         "not-the-module: {0} is not a progmp.ko: it has no note of layouts; kmod-shim/module/build makes one"

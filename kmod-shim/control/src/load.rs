@@ -45,7 +45,7 @@ pub struct Scheduler<'a> {
     pub packets: u32,
     /// Which of [`uapi::PROPERTIES`] it reads.
     pub needs: u32,
-    /// [`uapi::UNPROVED`], [`uapi::COMPRESSED`].
+    /// [`uapi::UNPROVED`], [`uapi::COMPRESSED`], [`uapi::BLIND`].
     pub flags: u32,
     /// SHA-256 of its source.
     pub source: [u8; 32],

@@ -36,7 +36,7 @@ pub fn compare_inserted() -> Result<usize, Error> {
 /// # Errors
 /// As [`compare_inserted()`]; `not-the-module`; what the system says of the file.
 pub fn compare_file(path: &str) -> Result<usize, Error> {
-    let bytes = fs::read(path).map_err(|error| Error::system(path, error))?;
+    let bytes = fs::read(path).map_err(|error| no_file(path, error))?;
     let note = layout::section(&bytes, layout::LAYOUT);
     let note = note.ok_or_else(|| Error::NotTheModule(path.to_owned()))?;
     compared(Some(note))
@@ -49,7 +49,7 @@ pub fn compare_file(path: &str) -> Result<usize, Error> {
 pub fn insert(path: &str) -> Result<(), Error> {
     const NO_PARAMETERS: &CStr = c"";
     compare_file(path)?;
-    let file = File::open(path).map_err(|error| Error::system(path, error))?;
+    let file = File::open(path).map_err(|error| no_file(path, error))?;
     rustix::system::finit_module(file, NO_PARAMETERS, 0).map_err(|error| {
         let error = io::Error::from(error);
         match error.kind() {
@@ -60,6 +60,14 @@ pub fn insert(path: &str) -> Result<(), Error> {
             ),
         }
     })
+}
+
+fn no_file(path: &str, error: io::Error) -> Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        Error::NoFile(path.to_owned())
+    } else {
+        Error::system(path, error)
+    }
 }
 
 fn compared(note: Option<&[u8]>) -> Result<usize, Error> {

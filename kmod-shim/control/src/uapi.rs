@@ -22,6 +22,8 @@ pub const PROPERTIES: [(u32, &str); 3] = [
 pub const UNPROVED: u32 = 1 << 0;
 /// Flag of a scheduler: one execution does what several of its source would.
 pub const COMPRESSED: u32 = 1 << 2;
+/// Flag of a scheduler: it does not read QU, which is shown only where it is traced.
+pub const BLIND: u32 = 1 << 3;
 /// Flag of a scheduler: sockets to come in the caller's network namespace get it.
 pub const IS_DEFAULT: u32 = 1 << 1;
 
@@ -225,7 +227,7 @@ structure! {
     Loaded = "progmp_scheduler", 288 {
         /// Position in the list, from 0; or a name is given.
         index: u32,
-        /// [`UNPROVED`], [`IS_DEFAULT`], [`COMPRESSED`].
+        /// [`UNPROVED`], [`IS_DEFAULT`], [`COMPRESSED`], [`BLIND`].
         flags: u32,
         /// Its name.
         name: [u8; NAME_BYTES],

@@ -39,7 +39,7 @@ const SPEED: (&str, u64) = ("speed", 600);
 const SEEDS: std::ops::RangeInclusive<u32> = 1..=5;
 
 const HELP: &str = "\
-usage: cargo vm [--kernel SERIES] [--without-module] [SUITE[::TEST]...]
+usage: cargo vm [--kernel SERIES] [--without-module] [SUITE[::TEST]... | --speed | --list]
 
 Runs suites in a virtual machine with a stock kernel; all of them if none is named.
   --kernel SERIES   the series of kernels to take the newest of (6.12)
@@ -90,8 +90,9 @@ fn asked() -> Result<Option<Asked>, String> {
                     .split_once("::")
                     .map_or((name, None), |(suite, test)| (suite, Some(test.to_owned())));
                 let found = SUITES.iter().find(|(suite, _)| *suite == name);
-                let &(suite, seconds) =
-                    found.ok_or_else(|| format!("there is no suite {name}\n{HELP}"))?;
+                let &(suite, seconds) = found.ok_or_else(|| {
+                    format!("there is no suite {name}; --list names them\n{HELP}")
+                })?;
                 asked.suites.push(Wanted {
                     suite,
                     seconds,
@@ -150,13 +151,17 @@ fn run(asked: &Asked) -> Result<Tally, String> {
     // Two at once would build in one folder.
     let lock = File::create(work.join("lock")).and_then(|file| file.lock().map(|()| file));
     let _lock = lock.map_err(|error| format!("{}: {error}", work.display()))?;
+    let step = |what: &str| eprintln!("cargo vm: {what}");
+    step("the newest kernel, by apt");
     let kernel = packages::fetch(&work, &asked.series)?;
     println!("kernel {}", kernel.release);
+    step("what the guest runs; the first build takes some minutes");
     let mut contents = tree::Contents {
         guest: build::guest(&root(), &work)?,
         shim: None,
     };
     if asked.with_module {
+        step("the module, progmp, and the corpus");
         let module = build::module(&root(), &work, &kernel)?;
         let progmp = build::progmp(&root(), &work)?;
         contents.shim = Some(tree::Shim {

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use progmp_control::uapi::COMPRESSED;
+use progmp_control::uapi::{BLIND, COMPRESSED};
 use progmp_control::{Device, Link, Scheduler, load, source_hash};
 use progmp_ir::Program;
 use progmp_rewrite::{compress, sites};
@@ -59,6 +59,8 @@ pub(crate) struct Object {
     subflows: u32,
     packets: u32,
     compressed: bool,
+    /// Whether it does not read QU.
+    blind: bool,
 }
 
 impl Object {
@@ -97,7 +99,13 @@ impl Object {
             subflows,
             packets,
             compressed: value("compressed")? == "yes",
+            blind: !value("needs")?.split(' ').any(|name| name == "QU"),
         })
+    }
+
+    fn flags(&self) -> u32 {
+        let flag = |set, flag| if set { flag } else { 0 };
+        flag(self.compressed, COMPRESSED) | flag(self.blind, BLIND)
     }
 
     /// What is loaded, under a name.
@@ -111,7 +119,7 @@ impl Object {
             subflows: self.subflows,
             packets: self.packets,
             needs: 0,
-            flags: if self.compressed { COMPRESSED } else { 0 },
+            flags: self.flags(),
             source: source_hash(&self.source),
         }
     }
@@ -128,6 +136,8 @@ impl Object {
             subflows: 0,
             packets: 0,
             compressed: self.compressed,
+            // It may read anything.
+            blind: false,
         }
     }
 

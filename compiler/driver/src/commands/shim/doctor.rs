@@ -44,6 +44,12 @@ pub(super) fn doctor(args: &Args) -> Exit {
         ("private functions of MPTCP", symbols()),
         ("module", inserted()),
     ];
+    if !module::is_inserted() {
+        looks.push(("modules at all", takes_modules()));
+        if args.module.is_none() {
+            looks.push(("headers to build it", headers()));
+        }
+    }
     if let Some(path) = &args.module {
         looks.push((
             "layouts of the module's file",
@@ -252,6 +258,31 @@ fn inserted() -> Found {
             error.to_string(),
             "insert the module of this version, as root",
         ),
+    }
+}
+
+/// A kernel without modules has no list of them.
+fn takes_modules() -> Found {
+    if fs::exists("/proc/modules").unwrap_or(false) {
+        Good("the kernel takes them".to_owned())
+    } else {
+        Bad(
+            "this kernel was built without modules".to_owned(),
+            "boot a kernel of Debian, or see the shim in a virtual machine: cargo vm",
+        )
+    }
+}
+
+fn headers() -> Found {
+    let release = read("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let folder = format!("/usr/src/linux-headers-{release}");
+    if fs::exists(format!("{folder}/Makefile")).unwrap_or(false) {
+        Good(folder)
+    } else {
+        Note(
+            format!("there are none in {folder}"),
+            "apt-get install linux-headers-$(uname -r); only kernels of Debian have such a package",
+        )
     }
 }
 

@@ -88,6 +88,11 @@ pub(super) fn load(args: &Args) -> Exit {
     } else {
         0
     };
+    let blind = if ready.note.needs.iter().any(|name| name == "QU") {
+        0
+    } else {
+        uapi::BLIND
+    };
     let wanted = uapi::PROPERTIES.iter().filter(|(_, property)| {
         let needed = format!("subflow.{property}");
         ready.note.needs.contains(&needed)
@@ -102,7 +107,7 @@ pub(super) fn load(args: &Args) -> Exit {
         subflows,
         packets: u32::try_from(packets).expect("queues show few packets"),
         needs: wanted.fold(0, |bits, (bit, _)| bits | bit),
-        flags: unproved | compressed,
+        flags: unproved | compressed | blind,
         source: source_hash(&ready.source),
     };
     let proved = match ready.note.proof {

@@ -25,6 +25,8 @@ pub(crate) const SUITE: Suite = Suite {
 
 const BYTES: usize = 20_000_000;
 const WRITE: usize = 65_536;
+/// Transfers of each kind, of which the cheapest counts: what else runs in the guest only adds.
+const TRIES: u32 = 3;
 
 /// The schedulers that are compared with the kernel's own.
 const SCHEDULERS: [&str; 4] = ["default", "default.single", "round_robin", "redundant"];
@@ -40,16 +42,17 @@ fn all() -> Verdict {
     let _ = write!(remark, " kernel_by_segment={:.2}", built_in(1)?);
     for name in SCHEDULERS {
         let served = Served::by(name)?;
-        let net = unlimited(2, 0)?;
-        let pair = served.connect(&Plan::up(0))?;
-        let spent = bulk(&pair)?;
-        let connection = served
-            .device
-            .connection(pair.client_number())
-            .tried("statistics")?;
-        let counters = connection.counters;
+        let mut spent = f64::INFINITY;
+        let mut counters = progmp_control::uapi::Counters::default();
+        for _ in 0..TRIES {
+            let net = unlimited(2, 0)?;
+            let pair = served.connect(&Plan::up(0))?;
+            spent = spent.min(bulk(&pair)?);
+            let connection = served.device.connection(pair.client_number());
+            counters = connection.tried("statistics")?.counters;
+            drop(net);
+        }
         let copies = 1.0 + ratio(counters.copied_bytes, BYTES as u64);
-        drop(net);
         let _ = write!(
             remark,
             " {name}={spent:.2} {name}_copies={copies:.2} {name}_runs={} {name}_groups={}",
@@ -83,13 +86,16 @@ fn unlimited(links: usize, segments: u32) -> Result<Net, String> {
 }
 
 fn built_in(segments: u32) -> Result<f64, String> {
-    let net = unlimited(2, segments)?;
-    let plan = Plan::up(0);
-    let mut pair = connect(&plan)?;
-    pair.join(plan.joins)?;
-    let spent = bulk(&pair);
-    drop(net);
-    spent
+    let mut spent = f64::INFINITY;
+    for _ in 0..TRIES {
+        let net = unlimited(2, segments)?;
+        let plan = Plan::up(0);
+        let mut pair = connect(&plan)?;
+        pair.join(plan.joins)?;
+        spent = spent.min(bulk(&pair)?);
+        drop(net);
+    }
+    Ok(spent)
 }
 
 /// Mean instructions of one run of the program, and of one decision: the sample, the block, the
