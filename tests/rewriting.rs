@@ -2,7 +2,6 @@
 //! is cheaper when compiled; what is not the same is never taken for it.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::time::Instant;
 
 use progmp_codegen_ebpf::{Loops, Options, compile, object};
@@ -217,10 +216,6 @@ fn compiled(program: &Program) -> (impl Fn(&SchedState) -> u64, usize) {
         halt.expect("a run ends").executed
     };
     (executed, code.insns.len())
-}
-
-fn instructions(program: &Program, states: &[SchedState]) -> u64 {
-    states.iter().map(compiled(program).0).sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]

@@ -17,6 +17,7 @@ use crate::judge::{Judge, Run};
 use crate::model::state_of;
 use crate::report::{Effort, Size};
 use crate::sample::Samples;
+use crate::smt::numbers::is_numeric;
 use crate::smt::print::script;
 use crate::smt::{Answer, Limits, Node, Profile, Room, Solver, Term, Terms};
 use crate::unbounded::{Arithmetic, Unbounded};
@@ -74,6 +75,8 @@ pub(crate) struct Side<D: Domain> {
     solver: Solver,
     /// A solver without base facts, for queries that bring their own.
     lean: Option<Solver>,
+    /// The same of words as integers, shortly and at length.
+    numbers: [Option<Solver>; 2],
     asserted: usize,
     room: Room,
     /// Lean queries without a model, as scripts, if somebody wants them.
@@ -133,6 +136,7 @@ impl<D: Encoding> Side<D> {
             runs: Vec::new(),
             solver,
             lean: None,
+            numbers: [None, None],
             asserted: 0,
             room: room.clone(),
             scripts: None,
@@ -206,21 +210,42 @@ impl Side<Unbounded> {
             return Answer::Unsat;
         }
         let axioms = self.domain.relevant(formula);
-        let limits = Limits { rlimit };
-        let solver = self
-            .lean
-            .get_or_insert_with(|| Solver::new(&self.room, Profile::Proof, limits));
-        solver.limit(limits);
-        solver.push();
         let asserted: Vec<Term> = axioms.into_iter().chain([formula]).collect();
-        for &assertion in &asserted {
-            solver.assert(&self.domain.terms, assertion);
-        }
-        let answer = solver.check(&self.domain.terms);
-        solver.pop();
+        let answer = if is_numeric(&self.domain.terms, self.domain.widths.bits(), &asserted) {
+            match self.check_as(&asserted, Profile::Numbers, rlimit) {
+                Answer::Unknown(_) => self.check_as(&asserted, Profile::NumbersAtLength, rlimit),
+                answer => answer,
+            }
+        } else {
+            self.check_as(&asserted, Profile::Proof, rlimit)
+        };
         if let (Answer::Unsat, Some(scripts)) = (&answer, &mut self.scripts) {
             scripts.push(script(&self.domain.terms, &asserted));
         }
+        answer
+    }
+
+    fn check_as(&mut self, asserted: &[Term], profile: Profile, rlimit: u64) -> Answer {
+        let limits = Limits { rlimit };
+        let slot = match profile {
+            Profile::Numbers => &mut self.numbers[0],
+            Profile::NumbersAtLength => &mut self.numbers[1],
+            _ => &mut self.lean,
+        };
+        let solver = slot.get_or_insert_with(|| Solver::new(&self.room, profile, limits));
+        solver.limit(limits);
+        solver.push();
+        if profile.is_numeric() {
+            solver.learn(self.domain.widths.bits());
+        }
+        for &assertion in asserted {
+            solver.assert(&self.domain.terms, assertion);
+        }
+        if profile.is_numeric() {
+            solver.assert_ranges(&mut self.domain.terms);
+        }
+        let answer = solver.check(&self.domain.terms);
+        solver.pop();
         answer
     }
 
@@ -288,6 +313,8 @@ impl<'p> Engine<'p> {
             effort.terms += side.domain.terms.len() as u64;
             effort.rlimit += side.solver.rlimit_used();
             effort.rlimit += side.lean.as_mut().map_or(0, Solver::rlimit_used);
+            let numbers = side.numbers.iter_mut().flatten();
+            effort.rlimit += numbers.map(Solver::rlimit_used).sum::<u64>();
         }
         for side in self.searches.values_mut() {
             effort.terms += side.domain.terms.len() as u64;

@@ -46,9 +46,7 @@ pub fn replay(
                 .into_iter()
                 .any(|goal| shows(program, &state, goal));
             if !shown {
-                return Err(format!(
-                    "the execution from this state ends without breaking it"
-                ));
+                return Err("the execution from this state ends without breaking it".to_owned());
             }
             let execution = execute(program, &state);
             Ok(vec![Replayed {

@@ -59,6 +59,13 @@ pub(crate) struct Widths {
 }
 
 impl Widths {
+    /// How many bits the values of functions have.
+    pub(crate) const fn bits(&self) -> &BTreeMap<Func, u32> {
+        &self.bits
+    }
+}
+
+impl Widths {
     /// The values of the function are below `2^bits`.
     pub(crate) fn insert(&mut self, func: Func, bits: u32) {
         self.bits.insert(func, bits);

@@ -17,6 +17,7 @@ pub mod bits;
 pub mod build;
 pub mod eval;
 pub mod expand;
+pub(crate) mod numbers;
 pub mod print;
 mod size;
 pub mod solver;

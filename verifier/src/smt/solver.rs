@@ -23,9 +23,10 @@ use std::rc::Rc;
 use z3::{Config, Context, Model, Params, SatResult, Tactic, with_z3_config, with_z3_context};
 
 use super::Value;
+use super::numbers::Bits;
 use super::print;
 use super::size;
-use super::term::{Term, Terms};
+use super::term::{Sort, Term, Terms};
 use super::translate::{Image, Translator};
 
 /// How much effort one check may take.
@@ -46,8 +47,19 @@ pub enum Profile {
     Proof,
     /// Quantifier-free formulas, asked one after the other with push and pop.
     Search,
+    /// As `Proof`, of words as integers ([`numbers`](super::numbers)), by instances that the formulas suggest.
+    Numbers,
+    /// The same by everything that Z3 knows; it takes longer.
+    NumbersAtLength,
     /// One large quantifier-free formula that is hoped to be unsatisfiable.
     Exhaust,
+}
+
+impl Profile {
+    /// Whether words are integers.
+    pub(crate) const fn is_numeric(self) -> bool {
+        matches!(self, Self::Numbers | Self::NumbersAtLength)
+    }
 }
 
 /// The answer to a check.
@@ -129,9 +141,22 @@ pub struct Solver {
     room: Room,
 }
 
+/// What Z3 is told besides its effort.
+fn params(profile: Profile) -> Params {
+    let mut params = Params::new();
+    params.set_u32("random_seed", 0);
+    if profile == Profile::Numbers {
+        // Models of quantified formulas are not wanted, and the search for them takes half of the time.
+        params.set_bool("auto_config", false);
+        params.set_bool("mbqi", false);
+    }
+    params
+}
+
 /// All objects of one Z3 context.
 #[derive(Debug)]
 struct Session {
+    profile: Profile,
     context: Context,
     solver: z3::Solver,
     translator: Translator,
@@ -197,6 +222,27 @@ impl Solver {
         });
     }
 
+    /// Makes known how many bits the values of functions have, for what is asserted from here on.
+    pub(crate) fn learn(&mut self, bits: &Bits) {
+        self.enter(|session| session.translator.learn(bits));
+    }
+
+    /// Asserts that the values of all functions in the assertions are words, where words are integers.
+    pub(crate) fn assert_ranges(&mut self, terms: &mut Terms) {
+        let mut functions = std::collections::BTreeSet::new();
+        for assertion in self.asserted.clone() {
+            functions.extend(terms.functions_in(assertion).iter().copied());
+        }
+        functions.retain(|&func| terms.signature(func).1 == Sort::Word);
+        let terms = &*terms;
+        self.enter(|session| {
+            for func in functions {
+                let fact = session.translator.in_range(terms, func);
+                session.solver.assert(&fact);
+            }
+        });
+    }
+
     /// Checks the assertions. The answer is unknown if the terms are exhausted.
     pub fn check(&mut self, terms: &Terms) -> Answer {
         if terms.exhausted() {
@@ -208,7 +254,9 @@ impl Solver {
         }
         let size = size::clauses(terms, &self.asserted);
         let rlimit = match self.profile {
-            Profile::Proof => size::fair_share(self.limits.rlimit, size),
+            Profile::Proof | Profile::Numbers | Profile::NumbersAtLength => {
+                size::fair_share(self.limits.rlimit, size)
+            }
             Profile::Search | Profile::Exhaust => self.limits.rlimit,
         };
         let rlimit = rlimit.min(left);
@@ -265,7 +313,8 @@ impl Session {
     /// Makes the objects in the current context.
     fn new(profile: Profile) -> Session {
         let solver = match profile {
-            Profile::Proof => Tactic::new("default").solver(),
+            Profile::Proof | Profile::NumbersAtLength => Tactic::new("default").solver(),
+            Profile::Numbers => Tactic::new("smt").solver(),
             Profile::Search => Tactic::new("simplify")
                 .and_then(&Tactic::new("smt"))
                 .solver(),
@@ -282,13 +331,12 @@ impl Session {
             })
             .solver(),
         };
-        let mut params = Params::new();
-        params.set_u32("random_seed", 0);
-        solver.set_params(&params);
+        solver.set_params(&params(profile));
         Session {
+            profile,
             context: Context::thread_local(),
             solver,
-            translator: Translator::new(),
+            translator: Translator::new(profile.is_numeric().then(Bits::new)),
             model: None,
             used: 0,
             rlimit: 0,
@@ -308,7 +356,7 @@ impl Session {
         self.model = None;
         let rlimit = u32::try_from(rlimit.max(1)).unwrap_or(u32::MAX);
         if self.rlimit != rlimit {
-            let mut params = Params::new();
+            let mut params = params(self.profile);
             params.set_u32("rlimit", rlimit);
             self.solver.set_params(&params);
             self.rlimit = rlimit;

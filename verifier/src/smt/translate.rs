@@ -8,6 +8,7 @@ use rustc_hash::FxBuildHasher;
 use z3::ast::{Ast, BV, Bool, Dynamic, Int, exists_const, forall_const};
 use z3::{FuncDecl, Symbol};
 
+use super::numbers::{self, Bits};
 use super::term::{Func, Node, Sort, Term, Terms};
 
 /// A term in Z3, by sort.
@@ -25,14 +26,22 @@ pub(super) struct Translator {
     images: HashMap<Term, Image, FxBuildHasher>,
     functions: HashMap<Func, FuncDecl, FxBuildHasher>,
     sorts: [z3::Sort; Sort::ALL.len()],
+    /// How many bits values have, if words become integers.
+    numbers: Option<Bits>,
 }
 
 impl Translator {
-    /// A translator into the current context.
-    pub(super) fn new() -> Translator {
+    /// A translator into the current context; words become integers if `numbers` is given.
+    pub(super) fn new(numbers: Option<Bits>) -> Translator {
+        let word = if numbers.is_some() {
+            z3::Sort::int()
+        } else {
+            z3::Sort::bitvector(64)
+        };
+        let mut word = Some(word);
         let sorts = Sort::ALL.map(|sort| match sort {
             Sort::Bool => z3::Sort::bool(),
-            Sort::Word => z3::Sort::bitvector(64),
+            Sort::Word => word.take().expect("there is one sort of words"),
             Sort::Int => z3::Sort::int(),
             Sort::Subflow => z3::Sort::uninterpreted(Symbol::from("Subflow")),
             Sort::Packet => z3::Sort::uninterpreted(Symbol::from("Packet")),
@@ -41,7 +50,35 @@ impl Translator {
             images: HashMap::default(),
             functions: HashMap::default(),
             sorts,
+            numbers,
         }
+    }
+
+    /// Whether words are integers.
+    pub(super) const fn is_numeric(&self) -> bool {
+        self.numbers.is_some()
+    }
+
+    /// From now on these bits are known.
+    pub(super) fn learn(&mut self, bits: &Bits) {
+        if let Some(known) = &mut self.numbers {
+            known.extend(bits);
+        }
+    }
+
+    /// That the values of a function are words.
+    pub(super) fn in_range(&mut self, terms: &Terms, func: Func) -> Bool {
+        let bits = self
+            .numbers
+            .as_ref()
+            .and_then(|bits| bits.get(&func).copied());
+        self.declare(terms, func);
+        let (domain, _) = terms.signature(func);
+        let domain: Vec<&z3::Sort> = domain
+            .iter()
+            .map(|&sort| &self.sorts[sort as usize])
+            .collect();
+        numbers::in_range(&self.functions[&func], &domain, bits)
     }
 
     /// The image of a truth value.
@@ -79,6 +116,7 @@ impl Translator {
     fn build(&mut self, terms: &Terms, term: Term) -> Image {
         match terms.node(term) {
             Node::Bool(value) => Image::Bool(Bool::from_bool(value)),
+            Node::Word(value) if self.is_numeric() => Image::Int(Int::from_u64(value)),
             Node::Word(value) => Image::Word(BV::from_u64(value, 64)),
             Node::Int(value) => Image::Int(Int::from_i64(value)),
             Node::Variable(func) => self.apply(terms, func, &[]),
@@ -110,6 +148,24 @@ impl Translator {
                     .collect();
                 Image::Bool(Ast::distinct(&operands))
             }
+            Node::Ult(a, b) if self.is_numeric() => Image::Bool(self.int(a).lt(self.int(b))),
+            Node::Add(a, b) if self.is_numeric() => {
+                let bits = self.numbers.as_ref().expect("this was just asked");
+                Image::Int(numbers::sum(
+                    terms,
+                    bits,
+                    (a, self.int(a)),
+                    (b, self.int(b)),
+                ))
+            }
+            Node::Mul(a, b) if self.is_numeric() => {
+                Image::Int(Int::mul(&[self.int(a), self.int(b)]))
+            }
+            Node::Udiv(a, b) if self.is_numeric() => Image::Int(self.int(a).div(self.int(b))),
+            Node::Urem(a, b) if self.is_numeric() => Image::Int(self.int(a).modulo(self.int(b))),
+            Node::Sub(a, b) if self.is_numeric() => {
+                Image::Int(numbers::difference(self.int(a), self.int(b)))
+            }
             Node::Ult(a, b) => Image::Bool(self.word(a).bvult(self.word(b))),
             Node::Add(a, b) => Image::Word(self.word(a).bvadd(self.word(b))),
             Node::Sub(a, b) => Image::Word(self.word(a).bvsub(self.word(b))),
@@ -123,26 +179,34 @@ impl Translator {
             Node::Lshr(a, b) => Image::Word(self.word(a).bvlshr(self.word(b))),
             Node::Ashr(a, b) => Image::Word(self.word(a).bvashr(self.word(b))),
             Node::Slt(a, b) => Image::Bool(self.word(a).bvslt(self.word(b))),
-            Node::IntLt(a, b) => match (&self.images[&a], &self.images[&b]) {
-                (Image::Int(a), Image::Int(b)) => Image::Bool(a.lt(b)),
-                (a, b) => unreachable!("positions are integers, not {a:?} and {b:?}"),
-            },
+            Node::IntLt(a, b) => Image::Bool(self.int(a).lt(self.int(b))),
             Node::Forall(bound, body) => Image::Bool(self.quantifier(bound, body, forall_const)),
             Node::Exists(bound, body) => Image::Bool(self.quantifier(bound, body, exists_const)),
         }
     }
 
-    fn apply(&mut self, terms: &Terms, func: Func, arguments: &[Term]) -> Image {
+    fn declare(&mut self, terms: &Terms, func: Func) {
         let (domain, range) = terms.signature(func);
         let sorts = &self.sorts;
-        let function = self.functions.entry(func).or_insert_with(|| {
+        self.functions.entry(func).or_insert_with(|| {
             let domain: Vec<&z3::Sort> = domain.iter().map(|&sort| &sorts[sort as usize]).collect();
             FuncDecl::new(terms.name(func), &domain, &sorts[range as usize])
         });
+    }
+
+    fn apply(&mut self, terms: &Terms, func: Func, arguments: &[Term]) -> Image {
+        self.declare(terms, func);
+        let (_, range) = terms.signature(func);
+        let function = &self.functions[&func];
         let arguments: Vec<&dyn Ast> = arguments
             .iter()
             .map(|argument| self.images[argument].ast())
             .collect();
+        let range = if range == Sort::Word && self.is_numeric() {
+            Sort::Int
+        } else {
+            range
+        };
         Image::new(function.apply(&arguments), range)
     }
 
@@ -170,6 +234,13 @@ impl Translator {
         match &self.images[&term] {
             Image::Bool(image) => image,
             other => unreachable!("not a truth value: {other:?}"),
+        }
+    }
+
+    fn int(&self, term: Term) -> &Int {
+        match &self.images[&term] {
+            Image::Int(image) => image,
+            other => unreachable!("not an integer: {other:?}"),
         }
     }
 
