@@ -3,110 +3,42 @@
 //! What is made is kept only if it is estimated to be cheaper, and copies only if they are worth their
 //! size.
 
-use progmp_rules::{Op, RuleSet, Term};
+use progmp_rules::{Op, Term};
 
 use crate::block::{Path, blocks, mentions, places, pure, reads};
-use crate::cost::price;
 use crate::effect::Filled;
-use crate::guard::{ALWAYS, chance};
+use crate::estimate::{LARGEST, is_better, size};
 use crate::settle::{Work, may_leave};
-use crate::trace::Deed;
-use crate::tree::{Node, NodeKind, Tree};
+use crate::tree::{Node, NodeKind};
 
-/// Operators that a program may have after copying.
-const LARGEST: usize = 700;
 /// Times that something is copied.
 const COPIES: usize = 3;
-/// Rounds of a loop, for the estimate.
-const MEMBERS: u64 = 4;
-
-/// Rearranges statements; returns what was done, in order.
-pub(crate) fn arrange(tree: &Tree, rules: &RuleSet) -> (Tree, Vec<Deed>) {
-    let mut work = Work {
-        tree: tree.clone(),
-        deeds: Vec::new(),
-        rules,
-    };
-    work.settle();
-    let mut best = work.clone();
-    work.guard();
-    if is_better(&work.tree, &best.tree) {
-        best = work;
-    }
-    let mut work = best.clone();
-    for _ in 0..COPIES {
-        let Some(at) = join(&work.tree.body, &mut Path::new()) else {
-            break;
-        };
-        if !work.join(&at) || size(&work.tree.body) > LARGEST {
-            break;
-        }
-        work.settle();
-        // A copy must pay, by itself or with the next one.
-        if is_better(&work.tree, &best.tree) {
-            best = work.clone();
-        }
-    }
-    (best.tree, best.deeds)
-}
-
-/// Whether a program is cheaper by a fiftieth, and by a third of what it is longer.
-fn is_better(now: &Tree, before: &Tree) -> bool {
-    let [now_cost, old_cost] = [now, before].map(|tree| expected(tree, &tree.body).0);
-    let [now_size, old_size] = [now, before].map(|tree| size(&tree.body) as u64);
-    let growth = now_size.saturating_sub(old_size) * 1_000 / old_size.max(1) / 3;
-    let gain = old_cost.saturating_sub(now_cost) / (old_cost / 1_000).max(1);
-    gain > growth.max(20)
-}
-
-/// A probability of one.
-const SURE: u64 = 1 << 20;
-
-/// What a block is expected to cost, and how probable it is that the execution goes on behind it, both in
-/// parts of [`SURE`].
-fn expected(tree: &Tree, block: &[Node]) -> (u64, u64) {
-    let mut cost = 0_u64;
-    let mut reached = SURE;
-    for node in block {
-        let own: u64 = places(node)
-            .iter()
-            .map(|place| price(tree, &place.term))
-            .fold(1, u64::saturating_add);
-        let (inner, goes_on) = match &node.kind {
-            NodeKind::If {
-                cond,
-                then,
-                otherwise,
-            } => {
-                let (a, b) = (
-                    expected(tree, then),
-                    otherwise
-                        .as_deref()
-                        .map_or((0, SURE), |block| expected(tree, block)),
-                );
-                let yes = chance(&cond.term);
-                let mixed = |a: u64, b: u64| {
-                    (a / ALWAYS)
-                        .saturating_mul(yes)
-                        .saturating_add((b / ALWAYS).saturating_mul(ALWAYS - yes))
-                };
-                (mixed(a.0, b.0), mixed(a.1, b.1))
-            }
-            NodeKind::Foreach { body, .. } => {
-                let (inner, goes_on) = expected(tree, body);
-                (inner.saturating_mul(MEMBERS), goes_on)
-            }
-            NodeKind::Return => (0, 0),
-            _ => (0, SURE),
-        };
-        let own = own.saturating_mul(SURE).saturating_add(inner);
-        cost = cost.saturating_add((own / SURE).saturating_mul(reached));
-        reached = (reached * goes_on) / SURE;
-    }
-    (cost, reached)
-}
 
 impl Work<'_> {
+    /// Rearranges statements.
+    pub(crate) fn arrange(&mut self) {
+        self.settle();
+        let mut guarded = self.clone();
+        guarded.guard();
+        if is_better(&guarded.tree, &self.tree) {
+            *self = guarded;
+        }
+        let mut work = self.clone();
+        for _ in 0..COPIES {
+            let Some(at) = join(&work.tree.body, &mut Path::new()) else {
+                break;
+            };
+            if !work.join(&at) || size(&work.tree.body) > LARGEST {
+                break;
+            }
+            work.settle();
+            // A copy must pay, by itself or with the next one.
+            if is_better(&work.tree, &self.tree) {
+                *self = work.clone();
+            }
+        }
+    }
+
     /// What stands behind an IF goes into both its branches; where the first one leaves, it gets none.
     fn join(&mut self, (path, at): &(Path, usize)) -> bool {
         let block = self.block(path).to_vec();
@@ -191,16 +123,4 @@ fn first_reads(rest: &[Node], var: u32) -> bool {
 /// Whether computing it goes around a loop.
 fn walks(term: &Term) -> bool {
     matches!(term.op, Op::Filter | Op::Extremum(_) | Op::Sum) || term.args.iter().any(walks)
-}
-
-fn size(block: &[Node]) -> usize {
-    let of = |node: &Node| {
-        let own: usize = places(node).iter().map(|place| place.term.size()).sum();
-        1 + own
-            + blocks(node)
-                .into_iter()
-                .map(|block| size(block))
-                .sum::<usize>()
-    };
-    block.iter().map(of).sum()
 }

@@ -1,6 +1,6 @@
 //! Questions about statements and blocks: what they read, declare, change.
 
-use progmp_ir::{ListSource, QueueName};
+use progmp_ir::{ListSource, QueueName, Span};
 use progmp_rules::{Op, Term};
 
 use crate::tree::{Argument, Node, NodeKind, Place, Source, Tree};
@@ -23,6 +23,33 @@ pub(crate) fn find<'t>(
         _ => return None,
     };
     find(inner, rest)
+}
+
+/// How many subflows there are where a block is executed, if a condition on the way there tells. They do
+/// not change in an execution.
+pub(crate) fn number(body: &[Node], path: &[(usize, usize)]) -> Option<u64> {
+    let (&(at, arm), rest) = path.split_first()?;
+    let node = body.get(at)?;
+    let told = match &node.kind {
+        NodeKind::If { cond, .. } if arm == 0 => told(&cond.term),
+        _ => None,
+    };
+    let inner = blocks(node).into_iter().nth(arm)?;
+    told.or_else(|| number(inner, rest))
+}
+
+/// What `SUBFLOWS.COUNT == n`, if it is TRUE, tells, also as a part of AND.
+fn told(condition: &Term) -> Option<u64> {
+    match (condition.op, &condition.args[..]) {
+        (Op::And, [a, b]) => told(a).or_else(|| told(b)),
+        (Op::Equal, [a, b]) => [(a, b), (b, a)].into_iter().find_map(|(a, b)| match b.op {
+            Op::Int(number) if *a == Term::new(Op::Count, vec![Term::leaf(Op::Subflows)]) => {
+                Some(number)
+            }
+            _ => None,
+        }),
+        _ => None,
+    }
 }
 
 /// The variable and the initial value of a VAR without POP.
@@ -188,4 +215,31 @@ fn replace_in(term: &mut Term, old: u32, new: u32) {
     for arg in &mut term.args {
         replace_in(arg, old, new);
     }
+}
+
+/// Whether statements are the same, wherever they come from.
+pub(crate) fn alike(a: &[Node], b: &[Node]) -> bool {
+    bare(a) == bare(b)
+}
+
+/// Statements without the places that they come from.
+fn bare(block: &[Node]) -> Vec<Node> {
+    let mut block = block.to_vec();
+    for node in &mut block {
+        node.span = Span::default();
+        if let NodeKind::Let { init: source, .. }
+        | NodeKind::Push { packet: source, .. }
+        | NodeKind::Drop { packet: source } = &mut node.kind
+            && let Source::Pop(_, span) = source
+        {
+            *span = Span::default();
+        }
+        for place in places_mut(node) {
+            place.span = Span::default();
+        }
+        for inner in blocks_mut(node) {
+            *inner = bare(inner);
+        }
+    }
+    block
 }

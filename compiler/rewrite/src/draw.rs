@@ -4,8 +4,10 @@ use progmp_ir::{Program, Span};
 use progmp_rules::{RuleSet, Term};
 
 use crate::cost::cost;
+use crate::express::list;
+use crate::settle::Work;
 use crate::tree::Tree;
-use crate::{arrange, block, graph, list};
+use crate::{block, graph};
 
 /// Nodes of a picture that people can still read.
 const NODES: usize = 200;
@@ -16,7 +18,14 @@ pub fn draw(program: &Program, rules: &RuleSet, chosen: &dyn Fn(Span) -> bool) -
     if program.exprs.len() > crate::LARGEST {
         return None;
     }
-    let (mut tree, _) = arrange::arrange(&Tree::of(program)?, rules);
+    let mut work = Work {
+        tree: Tree::of(program)?,
+        deeds: Vec::new(),
+        rules,
+    };
+    work.tidy();
+    work.arrange();
+    let mut tree = work.tree;
     let mut places = Vec::new();
     list(&tree.body, &mut Vec::new(), &mut places);
     let mut best: Option<Term> = None;

@@ -10,7 +10,7 @@ use std::fmt;
 use progmp_ir::{Span, Var};
 use progmp_rules::{Effect, EffectGuard, EffectRule, EffectSort, Pattern, RuleSet, Sort, Term};
 
-use crate::block::{Path, changes, find, leaves, mentions, reads};
+use crate::block::{Path, alike, changes, find, leaves, mentions, reads};
 use crate::idle;
 use crate::names::with_value;
 use crate::replay::Fault;
@@ -198,7 +198,7 @@ impl Filling<'_> {
     /// Whether a side, filled, is these statements.
     fn is(&self, side: &Effect, nodes: &[Node], spans: &mut Spans) -> bool {
         match side {
-            Effect::Hole(hole) => return self.block(*hole) == nodes,
+            Effect::Hole(hole) => return alike(self.block(*hole), nodes),
             Effect::Do(parts) => {
                 let mut rest = nodes;
                 for part in parts {

@@ -7,6 +7,7 @@ use egg::{
     Analysis, CostFunction, DidMerge, EGraph, ENodeOrVar, Extractor, FlatTerm, Id, Language,
     Pattern, RecExpr, Rewrite, Runner, Subst,
 };
+use progmp_ir::{ListSource, Type};
 use progmp_rules::{Guard, Op, RuleSet, Sort, Term};
 
 use crate::cost;
@@ -55,6 +56,10 @@ impl Language for Node {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nullness {
     vars: Vec<bool>,
+    /// Whether it is a list of subflows.
+    lists: Vec<bool>,
+    /// How many subflows there are, if that is known.
+    subflows: Option<u64>,
 }
 
 /// What is known of all terms of a class.
@@ -63,6 +68,8 @@ pub(crate) struct Facts {
     sort: Sort,
     /// Not NULL; one member of the class that shows it is enough.
     sure: bool,
+    /// A list of subflows, all or some.
+    subflows: bool,
 }
 
 impl Analysis<Node> for Nullness {
@@ -93,9 +100,16 @@ impl Analysis<Node> for Nullness {
             | Op::SentOnAll => all.all(|sure| sure),
             _ => true,
         };
+        let subflows = match node.op {
+            Op::Subflows => true,
+            Op::Filter => graph[node.args[0]].data.subflows,
+            Op::Var(number, Sort::List) => graph.analysis.lists[number as usize],
+            _ => false,
+        };
         Facts {
             sort: node.op.sort(),
             sure,
+            subflows,
         }
     }
 
@@ -103,6 +117,7 @@ impl Analysis<Node> for Nullness {
         assert_eq!(a.sort, b.sort, "equal terms are of one sort");
         let before = *a;
         a.sure |= b.sure;
+        a.subflows |= b.subflows;
         DidMerge(*a != before, *a != b)
     }
 }
@@ -120,17 +135,20 @@ impl Rewrites {
     pub(crate) fn of(rules: &RuleSet) -> Self {
         let rewrite = |rule: &progmp_rules::Rule| {
             let sorts: Vec<Sort> = rule.holes.iter().map(|hole| hole.sort.sort()).collect();
-            let sure: Vec<usize> = rule
-                .guards
-                .iter()
-                .map(|Guard::NonNull(hole)| *hole)
-                .collect();
+            let guards = rule.guards.clone();
             let mut used = Vec::new();
             rule.from.holes(&mut used);
             let condition = move |graph: &mut Graph, _: Id, found: &Subst| {
                 used.iter().all(|&hole| {
                     let facts = graph[found[variable(hole)]].data;
-                    facts.sort == sorts[hole] && (facts.sure || !sure.contains(&hole))
+                    let known = graph.analysis.subflows.filter(|_| facts.subflows);
+                    facts.sort == sorts[hole]
+                        && guards.iter().all(|guard| match *guard {
+                            Guard::NonNull(guarded) => guarded != hole || facts.sure,
+                            Guard::AtMost(guarded, most) => {
+                                guarded != hole || known.is_some_and(|known| known <= most)
+                            }
+                        })
                 })
             };
             let applier = egg::ConditionalApplier {
@@ -195,9 +213,15 @@ fn saturate(
     rewrites: &Rewrites,
     start: &RecExpr<Node>,
     nodes: usize,
+    subflows: Option<u64>,
 ) -> Runner<Node, Nullness> {
-    let vars = tree.vars.iter().map(|var| var.may_be_null).collect();
-    Runner::<Node, Nullness>::new(Nullness { vars })
+    let is_list = |var: &progmp_ir::Var| var.ty == Type::List(ListSource::Subflows);
+    let known = Nullness {
+        vars: tree.vars.iter().map(|var| var.may_be_null).collect(),
+        lists: tree.vars.iter().map(is_list).collect(),
+        subflows,
+    };
+    Runner::<Node, Nullness>::new(known)
         .with_explanations_enabled()
         .with_node_limit(nodes)
         .with_iter_limit(ROUNDS)
@@ -209,14 +233,19 @@ fn saturate(
 
 /// The graph of a term, in Graphviz's language; of at most so many nodes.
 pub(crate) fn dot(tree: &Tree, rewrites: &Rewrites, term: &Term, nodes: usize) -> String {
-    let runner = saturate(tree, rewrites, &expression(term), nodes);
+    let runner = saturate(tree, rewrites, &expression(term), nodes, None);
     runner.egraph.dot().to_string()
 }
 
 /// A term that costs less, and the steps to it; `None` if none was found.
-pub(crate) fn cheaper(tree: &Tree, rewrites: &Rewrites, term: &Term) -> Option<(Term, Vec<Step>)> {
+pub(crate) fn cheaper(
+    tree: &Tree,
+    rewrites: &Rewrites,
+    term: &Term,
+    subflows: Option<u64>,
+) -> Option<(Term, Vec<Step>)> {
     let start = expression(term);
-    let mut runner = saturate(tree, rewrites, &start, NODES);
+    let mut runner = saturate(tree, rewrites, &start, NODES, subflows);
     let (found, best) = Extractor::new(&runner.egraph, Instructions).find_best(runner.roots[0]);
     if found >= cost::cost(term) {
         return None;

@@ -287,6 +287,8 @@ fn value_of(block: &[Node], wanted: u32) -> Option<&Term> {
 
 /// A probability of one.
 pub(crate) const ALWAYS: u64 = 16;
+/// How probable it is that there are just so many subflows.
+pub(crate) const NUMBER: u64 = 3;
 /// What a condition must be expected to save at least.
 const LEAST: u64 = 2;
 
@@ -301,6 +303,9 @@ pub(crate) fn chance(condition: &Term) -> u64 {
             let both = condition.args.iter().map(chance);
             both.fold(ALWAYS, |all, one| all * one / ALWAYS)
         }
+        Op::Equal if condition.args[0].op == Op::Count => NUMBER,
+        Op::Bool(true) => ALWAYS,
+        Op::Bool(false) | Op::NullBool => 0,
         _ => ALWAYS / 2,
     }
 }

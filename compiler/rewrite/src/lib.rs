@@ -11,18 +11,25 @@ mod compress;
 mod cost;
 mod draw;
 mod effect;
+mod estimate;
+mod express;
 mod graph;
 mod guard;
 mod idle;
+mod known;
 mod names;
 mod replay;
 mod scope;
 mod settle;
+mod share;
+mod special;
+mod tidy;
 mod trace;
 mod tree;
 
 use progmp_ir::{Program, wellformed};
-use progmp_rules::{RuleSet, Term};
+use progmp_rules::RuleSet;
+use settle::Work;
 
 pub use block::Path;
 pub use compress::{NoSite, Site, compress, sites};
@@ -85,31 +92,13 @@ pub fn optimize(program: &Program, rules: &RuleSet) -> Optimized {
     if prints(&tree.body) {
         return alone(Left::Prints);
     }
-    let (mut tree, mut deeds) = arrange::arrange(&tree, rules);
-    let rewrites = graph::Rewrites::of(rules);
-    let mut places = Vec::new();
-    list(&tree.body, &mut Vec::new(), &mut places);
-    for (block, at, expression, term) in places {
-        let Some((found, steps)) = graph::cheaper(&tree, &rewrites, &term) else {
-            continue;
-        };
-        // A guard may hold of the class and not show in the term that a step starts from.
-        let replayed = steps
-            .iter()
-            .try_fold(term, |term, step| replay::apply(&tree, rules, &term, step));
-        if replayed.as_ref() != Ok(&found) {
-            continue;
-        }
-        let node = block::find(&mut tree.body, &block).and_then(|nodes| nodes.get_mut(at));
-        let node = node.expect("the place was listed just now");
-        block::places_mut(node)[expression].term = found;
-        deeds.push(Deed::Expression(Derivation {
-            block,
-            at,
-            expression,
-            steps,
-        }));
-    }
+    let mut work = Work {
+        tree,
+        deeds: Vec::new(),
+        rules,
+    };
+    work.improve(&graph::Rewrites::of(rules));
+    let Work { tree, deeds, .. } = work;
     let trace = Trace { deeds };
     let result = if trace == Trace::default() {
         program.clone()
@@ -127,20 +116,5 @@ pub fn optimize(program: &Program, rules: &RuleSet) -> Optimized {
         program: result,
         trace,
         left: None,
-    }
-}
-
-type Found = (Path, usize, usize, Term);
-
-fn list(block: &[Node], path: &mut Path, out: &mut Vec<Found>) {
-    for (at, node) in block.iter().enumerate() {
-        for (expression, place) in block::places(node).into_iter().enumerate() {
-            out.push((path.clone(), at, expression, place.term.clone()));
-        }
-        for (arm, inner) in block::blocks(node).into_iter().enumerate() {
-            path.push((at, arm));
-            list(inner, path, out);
-            path.pop();
-        }
     }
 }

@@ -3,7 +3,7 @@
 use progmp_rules::{Op, Term};
 
 use crate::block::{blocks, blocks_mut, changes, places_mut, reads};
-use crate::tree::{Node, Tree};
+use crate::tree::{Node, NodeKind, Tree};
 
 /// A block with a value in place of a variable; `None` if something changes what the value reads
 /// before the variable is read.
@@ -28,13 +28,37 @@ pub(crate) fn with_name(block: &[Node], var: u32, value: &Term) -> Vec<Node> {
     block
 }
 
+/// A block with a variable in place of a value, as long as nothing changes what the value reads.
+pub(crate) fn with_name_while(tree: &Tree, block: &[Node], var: u32, value: &Term) -> Vec<Node> {
+    let mut block = block.to_vec();
+    let name = Term::leaf(Op::Var(var, value.op.sort()));
+    for node in &mut block {
+        let changed = changes(tree, node, value);
+        let round = matches!(node.kind, NodeKind::Foreach { .. });
+        for place in places_mut(node) {
+            place.term = exchanged(&place.term, 0, &|term, depth| {
+                (*term == lifted(value, depth)).then(|| name.clone())
+            });
+        }
+        if !(changed && round) {
+            for inner in blocks_mut(node) {
+                *inner = with_name_while(tree, inner, var, value);
+            }
+        }
+        if changed {
+            break;
+        }
+    }
+    block
+}
+
 /// Whether the value is what it was before the block wherever the variable is read.
 fn is_steady(tree: &Tree, block: &[Node], var: u32, value: &Term) -> bool {
     block.iter().enumerate().all(|(at, node)| {
         let inner = blocks(node);
         let changed = changes(tree, node, value);
         // A round of a loop comes after the one before it.
-        let again = matches!(node.kind, crate::tree::NodeKind::Foreach { .. }) && changed;
+        let again = matches!(node.kind, NodeKind::Foreach { .. }) && changed;
         let read_again = again && inner.iter().any(|b| b.iter().any(|node| reads(node, var)));
         let read_later = changed && block[at + 1..].iter().any(|node| reads(node, var));
         !read_again && !read_later && inner.iter().all(|b| is_steady(tree, b, var, value))

@@ -5,10 +5,10 @@
 //! matching both sides, the sorts of what stands in the holes, the guards, and that no parameter of
 //! a lambda is read outside of it; a rule between statements likewise (`effect`).
 
-use progmp_ir::{Kind, Program};
+use progmp_ir::{Kind, ListSource, Program};
 use progmp_rules::{Guard, Op, Rule, RuleSet, Sort, Term};
 
-use crate::block::{find, places_mut};
+use crate::block::{find, number, places_mut};
 use crate::effect::make;
 use crate::trace::{Deed, Derivation, Step, Trace};
 use crate::tree::Tree;
@@ -82,23 +82,30 @@ pub(crate) fn derive(
         expression: *expression,
     };
     let view = tree.clone();
+    let subflows = number(&tree.body, block);
     let place = find(&mut tree.body, block)
         .and_then(|block| block.get_mut(*at))
         .and_then(|node| places_mut(node).into_iter().nth(*expression))
         .ok_or(missing)?;
     let mut term = place.term.clone();
     for step in steps {
-        term = apply(&view, rules, &term, step)?;
+        term = apply(&view, rules, &term, step, subflows)?;
     }
     place.term = term;
     Ok(())
 }
 
-/// The term after one step.
+/// The term after one step, where there are just so many subflows, if that is known.
 ///
 /// # Errors
 /// Why the step does not follow.
-pub fn apply(tree: &Tree, rules: &RuleSet, term: &Term, step: &Step) -> Result<Term, Fault> {
+pub fn apply(
+    tree: &Tree,
+    rules: &RuleSet,
+    term: &Term,
+    step: &Step,
+    subflows: Option<u64>,
+) -> Result<Term, Fault> {
     let name = || step.rule.clone();
     let rule = rules
         .named(&step.rule)
@@ -123,11 +130,16 @@ pub fn apply(tree: &Tree, rules: &RuleSet, term: &Term, step: &Step) -> Result<T
     if well_formed(tree, &after, &mut Vec::new()) != Some(sort(&after)) {
         return Err(Fault::Scope(name()));
     }
-    holds(tree, rule, &found)?;
+    holds(tree, rule, &found, subflows)?;
     Ok(after)
 }
 
-fn holds(tree: &Tree, rule: &Rule, found: &[Option<Term>]) -> Result<(), Fault> {
+fn holds(
+    tree: &Tree,
+    rule: &Rule,
+    found: &[Option<Term>],
+    subflows: Option<u64>,
+) -> Result<(), Fault> {
     for (hole, term) in rule.holes.iter().zip(found) {
         if let Some(term) = term
             && sort(term) != hole.sort.sort()
@@ -135,10 +147,16 @@ fn holds(tree: &Tree, rule: &Rule, found: &[Option<Term>]) -> Result<(), Fault> 
             return Err(Fault::Sort(rule.name.clone()));
         }
     }
-    for Guard::NonNull(hole) in &rule.guards {
-        let sure = found[*hole]
-            .as_ref()
-            .is_none_or(|term| tree.never_null(term));
+    for guard in &rule.guards {
+        let sure = match guard {
+            Guard::NonNull(hole) => found[*hole]
+                .as_ref()
+                .is_none_or(|term| tree.never_null(term)),
+            Guard::AtMost(hole, most) => found[*hole].as_ref().is_some_and(|term| {
+                let known = subflows.is_some_and(|known| known <= *most);
+                known && tree.list_source(term) == ListSource::Subflows
+            }),
+        };
         if !sure {
             return Err(Fault::Guard(rule.name.clone()));
         }

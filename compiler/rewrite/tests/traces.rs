@@ -121,7 +121,11 @@ fn rules_are_used() {
         "dead-var",
         "delay-var",
         "idle-guard",
+        "if-true",
+        "inline-value",
         "join-rest",
+        "known-not",
+        "known-then",
         "last-return",
         "name-value",
         "sink-var",
@@ -266,5 +270,5 @@ fn a_lambda_keeps_its_parameter_to_itself() {
         ),
     };
     let before = Term::leaf(Op::Bool(false));
-    assert!(progmp_rewrite::apply(&tree, &all(), &before, &step).is_err());
+    assert!(progmp_rewrite::apply(&tree, &all(), &before, &step, None).is_err());
 }

@@ -256,6 +256,15 @@ impl Draft {
     }
 
     fn node(&self, word: &str, args: &[Sexpr<'_>]) -> Result<Pattern, String> {
+        // Of numbers they know just how many subflows there are.
+        if let ("==", [Sexpr::List(list), Sexpr::Word(number)]) = (word, args)
+            && let [Sexpr::Word("count"), Sexpr::Word("SUBFLOWS")] = list[..]
+            && let Ok(number) = number.parse::<u64>()
+        {
+            let count = Pattern::Node(Op::Count, vec![Pattern::Node(Op::Subflows, Vec::new())]);
+            let number = Pattern::Node(Op::Int(number), Vec::new());
+            return Ok(Pattern::Node(Op::Equal, vec![count, number]));
+        }
         let known = |op: &Op| {
             let plain = matches!(op, Op::And | Op::Or | Op::Not | Op::Bool(_));
             plain || matches!(op, Op::NullBool | Op::NullElement(_))

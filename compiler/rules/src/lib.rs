@@ -4,6 +4,7 @@
 //! applies them (the optimiser) and who proves them (the verifier) both read this crate and never
 //! each other. `specs/rewriting.md` tells what the files look like and what the terms mean.
 
+mod draft;
 mod effect;
 mod entry;
 mod op;
@@ -11,10 +12,11 @@ mod rule;
 mod sexpr;
 mod term;
 
+pub use draft::parse;
 pub use effect::{Effect, EffectGuard, EffectHole, EffectRule, EffectSort, parse_effects};
 pub use entry::Mistake;
 pub use op::{Op, Sort};
-pub use rule::{Guard, Hole, HoleSort, Rule, RuleSet, Tier, parse};
+pub use rule::{Guard, Hole, HoleSort, Rule, RuleSet, Tier};
 pub use term::{Pattern, Term};
 
 /// The rules between values and lists, in the order in which they are read: file name and text.

@@ -108,7 +108,7 @@ impl Op {
             | Self::Queue(_) => &[],
             Self::Not => &[Bool],
             Self::And | Self::Or => &[Bool, Bool],
-            // For `==` of other sorts, see `rule.rs`: both operands have one sort.
+            // For `==` of other sorts, see `draft.rs`: both operands have one sort.
             Self::Arith(_) | Self::Order(_) | Self::Equal | Self::Unequal => &[Int, Int],
             Self::SubflowInt(_)
             | Self::SubflowBool(_)

@@ -8,6 +8,7 @@
 
 use progmp_rules::{Effect, EffectGuard, EffectRule, EffectSort, Op, Pattern};
 
+use super::scope::scopes;
 use crate::smt::{Func, Sort, Term, Terms};
 
 /// The sort of states: any sort of which nothing is known serves.
@@ -45,6 +46,7 @@ pub(super) struct Effects<'r> {
     end: Func,
     pushed: Func,
     dropped: Func,
+    count: Func,
     null: Term,
     truth: [Term; 2],
     seen: Vec<Seen>,
@@ -98,41 +100,6 @@ pub(super) fn violation<'r>(
     (effects, query)
 }
 
-/// For each hole of a side, which variables are in scope at one place of it at least.
-fn scopes(effect: &Effect, scope: &[bool], found: &mut [Option<Vec<bool>>]) {
-    let with = |var: usize| {
-        let mut inner = scope.to_vec();
-        inner[var] = true;
-        inner
-    };
-    let mut holes = Vec::new();
-    match effect {
-        Effect::Hole(hole) => holes.push(*hole),
-        Effect::Do(parts) => parts.iter().for_each(|part| scopes(part, scope, found)),
-        Effect::If(c, a, b) => {
-            c.holes(&mut holes);
-            scopes(a, scope, found);
-            scopes(b, scope, found);
-        }
-        Effect::Each(v, x, a) | Effect::Var(v, x, a) => {
-            x.holes(&mut holes);
-            scopes(a, &with(*v), found);
-        }
-        Effect::Push(s, x) => {
-            s.holes(&mut holes);
-            holes.push(*x);
-        }
-        Effect::Drop(x) | Effect::Void(x) => x.holes(&mut holes),
-        Effect::Return => {}
-    }
-    for hole in holes {
-        let visible = found[hole].get_or_insert_with(|| scope.to_vec());
-        for (seen, more) in visible.iter_mut().zip(scope) {
-            *seen |= more;
-        }
-    }
-}
-
 impl<'r> Effects<'r> {
     fn new(rule: &EffectRule, guards: &'r [EffectGuard]) -> Self {
         let mut terms = Terms::new();
@@ -158,6 +125,7 @@ impl<'r> Effects<'r> {
             end: terms.declare("return", &[STATE], STATE),
             pushed: terms.declare("push", &[STATE, WORD, WORD], STATE),
             dropped: terms.declare("drop", &[STATE, WORD], STATE),
+            count: terms.declare("count", &[STATE], WORD),
             null,
             truth,
             seen: Vec::new(),
@@ -190,6 +158,12 @@ impl<'r> Effects<'r> {
             });
         }
         let result = self.terms.apply(self.holes[hole].1, &args);
+        if self.holes[hole].0 == EffectSort::Bool {
+            let values = [self.null, self.truth[0], self.truth[1]];
+            let is = values.map(|value| self.terms.eq(result, value));
+            let one = self.terms.or(&is);
+            self.assumed.push(one);
+        }
         self.seen.push(Seen {
             hole,
             before: state,
@@ -302,6 +276,14 @@ impl<'r> Effects<'r> {
             };
             return self.hole(*hole, state, vars);
         };
+        if let (Op::Equal, Some(Pattern::Node(Op::Int(number), _))) = (op, args.get(1)) {
+            // Nothing is known of the number of subflows.
+            let count = self.terms.apply(self.count, &[state]);
+            let number = self.terms.word(*number);
+            let same = self.terms.eq(count, number);
+            let [no, yes] = self.truth;
+            return self.terms.ite(same, yes, no);
+        }
         let args: Vec<Term> = args
             .iter()
             .map(|arg| self.value(arg, state, vars))

@@ -64,6 +64,15 @@ impl Encoding {
         !self.folds.is_empty() || self.is_list()
     }
 
+    /// How many members the list that all starts from has at most, if a guard says so.
+    pub(super) fn most(&self) -> Option<usize> {
+        let most = self.guards.iter().filter_map(|guard| match guard {
+            Guard::AtMost(_, most) => usize::try_from(*most).ok(),
+            Guard::NonNull(_) => None,
+        });
+        most.min()
+    }
+
     fn is_list(&self) -> bool {
         matches!(self.from, Pattern::Node(Op::Filter, _))
     }
@@ -105,8 +114,10 @@ impl Encoding {
 
     fn guard(&mut self, holes: &[Option<Value>]) -> Term {
         let mut all = Vec::new();
-        for Guard::NonNull(hole) in self.guards.clone() {
-            if let Some(value) = holes[hole] {
+        for guard in self.guards.clone() {
+            if let Guard::NonNull(hole) = guard
+                && let Some(value) = holes[hole]
+            {
                 all.push(self.terms.not(value.null));
             }
         }

@@ -10,6 +10,7 @@ mod effect;
 mod encode;
 mod fold;
 mod relation;
+mod scope;
 
 use progmp_rules::{EffectRule, Guard, Pattern, Rule};
 
@@ -99,6 +100,9 @@ fn judge(
     let mut used = 0;
     // What is wrong shows in short lists, exactly.
     let mut encoding = Encoding::new(rule, from, to, guards);
+    if let Some(most) = encoding.most() {
+        return short(room, &mut encoding, most);
+    }
     let longest = if encoding.has_folds() { LONGEST } else { 0 };
     for elements in 0..=longest {
         let violation = encoding.violation_with(elements);
@@ -114,6 +118,23 @@ fn judge(
         Answer::Sat => RuleVerdict::Unknown("no relation between the folds shows it".to_owned()),
         Answer::Unknown(why) => RuleVerdict::Unknown(why),
     };
+    (verdict, script(&encoding.terms, &[query]), used)
+}
+
+/// A rule about lists with at most so many members: each length is tried, and there are no others.
+fn short(room: &Room, encoding: &mut Encoding, most: usize) -> (RuleVerdict, String, u64) {
+    let mut used = 0;
+    let mut violations = Vec::new();
+    for elements in 0..=most {
+        let violation = encoding.violation_with(elements);
+        match ask(room, &encoding.terms, &[violation], &mut used) {
+            Answer::Sat => return (RuleVerdict::Refuted { elements }, String::new(), used),
+            Answer::Unsat => violations.push(violation),
+            Answer::Unknown(why) => return (RuleVerdict::Unknown(why), String::new(), used),
+        }
+    }
+    let query = encoding.terms.or(&violations);
+    let verdict = answered(ask(room, &encoding.terms, &[query], &mut used));
     (verdict, script(&encoding.terms, &[query]), used)
 }
 
