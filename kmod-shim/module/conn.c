@@ -13,6 +13,7 @@
 
 #include <linux/hashtable.h>
 #include <linux/random.h>
+#include <linux/wait.h>
 
 /* Lives as long as its connection. */
 struct listener {
@@ -23,6 +24,8 @@ struct listener {
 static DEFINE_HASHTABLE(conns, 10);
 static DEFINE_SPINLOCK(conns_lock);
 static atomic64_t conn_numbers;
+static atomic_t leaving;		/* connections with CONN_LEAVES */
+static DECLARE_WAIT_QUEUE_HEAD(all_left);
 
 struct conn *conn_find(const struct sock *sk)
 {
@@ -132,7 +135,7 @@ struct conn *conn_of(struct sock *sk)
 
 	if (conn)
 		return conn;
-	conn = conn_new((struct mptcp_sock *)sk, GFP_KERNEL);
+	conn = conn_new((struct mptcp_sock *)sk, GFP_KERNEL_ACCOUNT);
 	if (!conn)
 		return NULL;
 	refcount_inc(&conn->ref);
@@ -148,8 +151,9 @@ bool conn_is_ours(const struct mptcp_sched_ops *ops)
 /* The kernel made a socket, maybe in softirq; its listener, if the shim knows it, under rcu_read_lock. */
 static void open_below(struct mptcp_sock *msk, const struct conn *listener)
 {
-	struct conn *conn = conn_new(msk, GFP_ATOMIC);
+	struct conn *conn = conn_new(msk, GFP_ATOMIC | __GFP_ACCOUNT);
 	struct sched *sched = NULL;
+	bool choose = true;
 
 	if (!conn)
 		return;
@@ -159,8 +163,10 @@ static void open_below(struct mptcp_sock *msk, const struct conn *listener)
 			sched = NULL;
 		memcpy(conn->reg, listener->reg, sizeof(conn->reg));
 		conn->packet_user = listener->packet_user;
+		/* if a program was taken from the listener, it has the kernel's own, and so has this one */
+		choose = READ_ONCE(listener->fallback) == PROGMP_NOT_CHOSEN;
 	}
-	if (!sched)
+	if (!sched && choose)
 		sched = sched_of_net(sock_net(conn->sk));
 	if (sched)
 		conn_serve(conn, sched);
@@ -212,6 +218,8 @@ void conn_closed(struct mptcp_sock *msk)
 	if (!conn)
 		return;
 	set_bit(CONN_DEAD, &conn->flags);
+	smp_mb__after_atomic();		/* conn_ask() asks the other way around */
+	conn_has_left(conn);
 	conn_unserve(conn);
 	packets_forget(conn);
 	kfree(conn->sub);
@@ -220,10 +228,15 @@ void conn_closed(struct mptcp_sock *msk)
 	conn_put(conn);			/* the last thing: see there */
 }
 
-/* Some connection with this scheduler in this namespace (any, if NULL), with references to it and its socket. */
-struct conn *conn_any(const struct sched *sched, const struct net *net)
+/*
+ * Asks all connections with this scheduler (any, if NULL) in this namespace (likewise) to look who serves them, or
+ * to leave the shim. Each does so in its work item, so nobody waits for a socket that its owner holds. Returns how many
+ * were asked.
+ */
+u32 conn_ask(const struct sched *sched, const struct net *net, bool leave)
 {
-	struct conn *conn, *found = NULL;
+	struct conn *conn;
+	u32 count = 0;
 	int bucket;
 
 	rcu_read_lock();
@@ -232,16 +245,33 @@ struct conn *conn_any(const struct sched *sched, const struct net *net)
 			continue;
 		if (net && !net_eq(sock_net(conn->sk), net))
 			continue;
-		if (!refcount_inc_not_zero(&conn->ref))
-			continue;
-		if (refcount_inc_not_zero(&conn->sk->sk_refcnt)) {
-			found = conn;
-			break;
+		if (leave) {
+			if (!test_and_set_bit(CONN_LEAVES, &conn->flags))
+				atomic_inc(&leaving);
+			if (test_bit(CONN_DEAD, &conn->flags))
+				conn_has_left(conn);
 		}
-		conn_put(conn);
+		trigger_queue(conn);
+		count++;
 	}
 	rcu_read_unlock();
-	return found;
+	return count;
+}
+
+/* A connection that was asked to leave the shim has done so. */
+bool conn_has_left(struct conn *conn)
+{
+	if (!test_and_clear_bit(CONN_LEAVES, &conn->flags))
+		return false;
+	if (atomic_dec_and_test(&leaving))
+		wake_up_all(&all_left);
+	return true;
+}
+
+/* For a moment: a socket that its owner holds leaves when it is let go. */
+void conn_wait_for_leavers(void)
+{
+	wait_event_killable_timeout(all_left, !atomic_read(&leaving), PROGMP_MOMENT);
 }
 
 /* What is freed after grace periods must be gone before the code is. */

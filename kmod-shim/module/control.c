@@ -66,15 +66,26 @@ static int choose(struct sock *sk, struct conn *conn, void *argument)
 	return 0;
 }
 
+/* What a socket may hand on to those that it accepts, they must find. */
+static int listens(struct sock *sk, struct conn *conn)
+{
+	if (sk->sk_state != TCP_CLOSE && sk->sk_state != TCP_LISTEN)
+		return 0;
+	return conn_is_ours(((struct mptcp_sock *)sk)->sched) ? conn_may_listen(conn) : 0;
+}
+
 static int set_registers(struct sock *sk, struct conn *conn, void *argument)
 {
 	const struct progmp_registers *registers = argument;
-	int i;
+	int err, i;
 
 	if (!conn)
 		return -ENOENT;
 	if (registers->mask >> PROGMP_REGISTERS)
 		return -ERANGE;
+	err = listens(sk, conn);
+	if (err)
+		return err;
 	for (i = 0; i < PROGMP_REGISTERS; i++)
 		if (registers->mask >> i & 1)
 			conn->reg[i] = registers->reg[i];
@@ -100,8 +111,11 @@ static int set_user(struct sock *sk, struct conn *conn, void *argument)
 	if (!conn)
 		return -ENOENT;
 	if (!user->subflow) {
-		conn->packet_user = user->value;
-		return 0;
+		int err = listens(sk, conn);
+
+		if (!err)
+			conn->packet_user = user->value;
+		return err;
 	}
 	for (i = 0; i < conn->subs; i++)
 		if (conn->sub[i].id == user->subflow) {

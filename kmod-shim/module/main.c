@@ -171,17 +171,17 @@ static int __init progmp_init(void)
 	err = ops_init();		/* nothing loads before the module is live */
 	if (err)
 		goto no_sched;
-	err = static_call(kernel_register)(&progmp_sched);
+	err = control_init();
 	if (err)
 		goto no_sched;
-	err = control_init();
+	/* the last one: from here on sockets may have the module */
+	err = static_call(kernel_register)(&progmp_sched);
 	if (err)
 		goto no_control;
 	return 0;
 
 no_control:
-	static_call(kernel_unregister)(&progmp_sched);
-	synchronize_rcu();
+	control_exit();
 no_sched:
 	trigger_exit();
 no_triggers:

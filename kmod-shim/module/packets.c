@@ -374,8 +374,11 @@ void packets_advance(struct conn *conn)
 {
 	struct mptcp_sock *msk = msk_of(conn);
 	struct mptcp_data_frag *frag;
-	u32 position = position_of(conn, conn->sent_seq);
+	u32 position;
 
+	if (!conn->started)		/* nobody has looked yet how far the kernel is */
+		return;
+	position = position_of(conn, conn->sent_seq);
 	for (; position != conn->tail; position++) {
 		struct packet *packet = packet_at(conn, position);
 

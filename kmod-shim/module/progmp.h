@@ -31,6 +31,7 @@
 #define PROGMP_BATCH	      2048	/* transmissions that are carried out together */
 #define PROGMP_Q_SHORT	      32	/* packets of Q that are shown while QU is longer than what is shown */
 #define PROGMP_PATIENCE	      (5 * HZ)	/* of the watchdog */
+#define PROGMP_MOMENT	      HZ	/* who unloads or restores waits so long for sockets that are held */
 
 /* What a program is given as its context. */
 struct progmp_env {
@@ -108,6 +109,7 @@ struct pending {
 #define CONN_QUEUED  0	/* the work item is on its way */
 #define CONN_DEAD    1	/* the socket let go of it */
 #define CONN_SERVED  2	/* by a program: what softirqs look at */
+#define CONN_LEAVES  3	/* it was asked to leave the shim, and has not yet */
 
 struct conn {
 	struct hlist_node node;
@@ -264,7 +266,9 @@ extern struct mptcp_sched_ops progmp_sched;
 struct conn *conn_find(const struct sock *sk);		/* under rcu_read_lock */
 struct conn *conn_get(struct sock *sk);			/* takes a reference; NULL without one */
 struct conn *conn_of(struct sock *sk);			/* takes a reference; NULL without memory */
-struct conn *conn_any(const struct sched *sched, const struct net *net);
+u32 conn_ask(const struct sched *sched, const struct net *net, bool leave);
+bool conn_has_left(struct conn *conn);
+void conn_wait_for_leavers(void);
 void conn_put(struct conn *conn);
 void conn_opened(struct mptcp_sock *msk);
 void conn_closed(struct mptcp_sock *msk);
@@ -282,6 +286,7 @@ int conn_choose(struct sock *sk, const char *name);
 int conn_set_default(struct net *net, const char *name);
 bool conn_is_default(struct net *net, const char *name);
 void conn_fall_back(struct conn *conn, u32 reason);
+void conn_look(struct conn *conn);			/* the socket is locked */
 u32 conn_restore(const struct net *net);		/* NULL: of all namespaces */
 void conn_sched_gone(struct sched *sched);
 

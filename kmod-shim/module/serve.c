@@ -4,6 +4,7 @@
  */
 #include "progmp.h"
 
+#include <linux/delay.h>
 #include <net/netns/generic.h>
 
 struct progmp_net {
@@ -83,7 +84,9 @@ static void conn_to_default(struct sock *sk)
 		conn_fall_back(conn, PROGMP_NOT_CHOSEN);
 	WRITE_ONCE(msk->sched, kernels);
 	conn_closed(msk);
-	module_put(THIS_MODULE);	/* the reference of the socket; the caller has another one */
+	if (sk->sk_state == TCP_LISTEN)	/* a softirq that clones it may have read the old one */
+		synchronize_rcu();
+	module_put(THIS_MODULE);	/* of the socket; progmp_exit() waits for work items, ioctls have a file */
 out:
 	if (conn)
 		conn_put(conn);
@@ -172,31 +175,29 @@ bool conn_is_default(struct net *net, const char *name)
 	return is;
 }
 
+/* Whether the connection still has who serves it, and whether it is to stay. */
+void conn_look(struct conn *conn)
+{
+	if (test_bit(CONN_DEAD, &conn->flags))
+		return;
+	if (test_bit(CONN_LEAVES, &conn->flags))
+		conn_to_default(conn->sk);
+	else if (conn->sched && !sched_has_program(conn->sched))
+		conn_fall_back(conn, PROGMP_REMOVED);
+}
+
 u32 conn_restore(const struct net *net)
 {
-	struct conn *conn;
-	u32 count = 0;
+	u32 count = conn_ask(NULL, net, true);
 
-	while ((conn = conn_any(NULL, net))) {
-		struct sock *sk = conn->sk;
-
-		lock_sock(sk);
-		if (!test_bit(CONN_DEAD, &conn->flags)) {
-			conn_to_default(sk);
-			count++;
-		}
-		release_sock(sk);
-		sock_put(sk);
-		conn_put(conn);
-		cond_resched();
-	}
+	conn_wait_for_leavers();
 	return count;
 }
 
-/* The program is gone: nobody runs it any more, and nobody finds it. */
+/* The program is gone: nobody runs it any more, and nobody finds it. Who holds a socket hears of it later. */
 void conn_sched_gone(struct sched *sched)
 {
-	struct conn *conn;
+	unsigned long end = jiffies + PROGMP_MOMENT;
 	struct net *net;
 
 	down_read(&net_rwsem);
@@ -213,17 +214,9 @@ void conn_sched_gone(struct sched *sched)
 			sched_put(sched);
 	}
 	up_read(&net_rwsem);
-	while ((conn = conn_any(sched, NULL))) {
-		struct sock *sk = conn->sk;
-
-		lock_sock(sk);
-		if (conn->sched == sched)
-			conn_fall_back(conn, PROGMP_REMOVED);
-		release_sock(sk);
-		sock_put(sk);
-		conn_put(conn);
-		cond_resched();
-	}
+	conn_ask(sched, NULL, false);
+	while (atomic_read(&sched->connections) && time_before(jiffies, end))
+		msleep(1);
 }
 
 static void __net_exit progmp_net_exit(struct net *net)

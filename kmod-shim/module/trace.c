@@ -126,7 +126,7 @@ void trace_after(struct conn *conn, struct room *room, u32 flags)
 	memcpy(head->before, before->queue, sizeof(head->before));
 	memcpy(head->after, after->queue, sizeof(head->after));
 	mutex_lock(&trace_lock);
-	if (trace_on) {
+	if (trace_wants(conn)) {	/* it may be another trace by now */
 		head->number = ++numbers;
 		write_record(conn, room, head);
 	}
@@ -174,6 +174,7 @@ void trace_stop(struct file *file)
 		trace_owner = NULL;
 		vfree(ring);
 		ring = NULL;
+		ring_head = ring_tail = 0;
 	}
 	mutex_unlock(&trace_lock);
 }
@@ -264,6 +265,8 @@ ssize_t trace_read(struct file *file, char __user *to, size_t bytes)
 
 __poll_t trace_poll(struct file *file, struct poll_table_struct *table)
 {
+	if (READ_ONCE(trace_owner) != file)
+		return EPOLLERR;
 	poll_wait(file, &trace_waiting, table);
 	return READ_ONCE(ring_head) != READ_ONCE(ring_tail) ? EPOLLIN | EPOLLRDNORM : 0;
 }

@@ -73,6 +73,7 @@ void trigger_work(struct work_struct *work)
 	}
 	clear_bit(CONN_QUEUED, &conn->flags);	/* what happens from here on asks again */
 	smp_mb__after_atomic();
+	conn_look(conn);
 	trigger_now(conn);
 	release_sock(sk);
 	sock_put(sk);
