@@ -27,13 +27,18 @@ fn parsed(text: &[u8]) -> Program {
 }
 
 /// Programs in which rules apply.
-const TREATED: [&str; 6] = [
+const TREATED: [&str; 11] = [
     "IF (!(!Q.EMPTY)) { RETURN; } SUBFLOWS.FILTER(s => s.RTT > 0 AND TRUE).MIN(s => s.RTT + 0).PUSH(Q.POP());",
     "IF (SUBFLOWS.FILTER(s => !s.LOSSY).COUNT > 0 AND Q.COUNT != 0) { SUBFLOWS.FILTER(s => !s.LOSSY).GET(0).PUSH(Q.POP()); }",
     "IF (RQ.TOP != NULL) { SUBFLOWS.MIN(s => s.RTT * 1).PUSH(RQ.POP()); } ELSE { SUBFLOWS.TOP.PUSH(Q.POP()); }",
     "SET(R1, R2 + 0 - 0); IF (R1 >= 1 AND R1 >= 1) { SET(R3, SUBFLOWS.SUM(s => 1)); }",
     "IF (SUBFLOWS.MIN(s => s.RTT) == NULL OR FALSE) { RETURN; } SUBFLOWS.FILTER(s => s.CWND > s.QUEUED AND s.CWND > s.QUEUED).TOP.PUSH(Q.POP());",
     "VAR ok = SUBFLOWS.FILTER(s => !s.LOSSY); IF (!RQ.EMPTY) { ok.MIN(s => s.RTT).PUSH(RQ.POP()); RETURN; } IF (!Q.EMPTY) { ok.MIN(s => s.RTT).PUSH(Q.POP()); }",
+    "IF (R1 == 0 AND SUBFLOWS.COUNT > R2) { SET(R3, 1); IF (SUBFLOWS.COUNT > R2 AND R4 > 5) { SET(R4, 1); } } ELSE { IF (R1 == 0) { SET(R5, 1); } }",
+    "IF (!(R1 > 5) AND R2 > 5) { SET(R3, 1); IF (R1 > 5 OR R4 > 5) { SUBFLOWS.TOP.PUSH(Q.POP()); } } IF (!(R3 > 5)) { SET(R4, 1); } IF (R3 > 5) { SET(R5, 1); }",
+    "IF (SUBFLOWS.COUNT > 1) { FOREACH (VAR s IN SUBFLOWS) { VAR n = SUBFLOWS.SUM(t => t.RTT); IF (s.RTT * 4 > n) { s.PUSH(Q.TOP); } SET(R1, n); } }",
+    "IF (SUBFLOWS.COUNT == 1) { SUBFLOWS.FILTER(s => !s.LOSSY).MIN(s => s.RTT).PUSH(Q.POP()); SUBFLOWS.GET(1).PUSH(RQ.TOP); }",
+    "IF (R1 > 9) { SUBFLOWS.TOP.PUSH(Q.POP()); } ELSE IF (R2 > 9) { SUBFLOWS.TOP.PUSH(Q.POP()); } ELSE { IF (SUBFLOWS.SUM(s => s.RTT) > R2) { IF (R3 == 7) { SET(R2, 1); } } }",
 ];
 
 fn programs() -> Vec<(String, Program)> {
@@ -120,15 +125,23 @@ fn rules_are_used() {
         "after-leaving",
         "dead-var",
         "delay-var",
+        "fuse-if",
+        "hoist-var",
         "idle-guard",
         "if-true",
         "inline-value",
         "join-rest",
+        "known-and",
+        "known-and-not",
         "known-not",
         "known-then",
         "last-return",
         "name-value",
+        "nest-if",
+        "or-else",
+        "push-to-null",
         "sink-var",
+        "swap-branches",
     ];
     let used: Vec<&str> = used.iter().map(String::as_str).collect();
     assert_eq!(used, expected);
@@ -271,4 +284,38 @@ fn a_lambda_keeps_its_parameter_to_itself() {
     };
     let before = Term::leaf(Op::Bool(false));
     assert!(progmp_rewrite::apply(&tree, &all(), &before, &step, None).is_err());
+}
+
+#[test]
+fn what_holds_of_one_subflow_is_used_only_where_there_is_one() {
+    let program = parsed(b"IF (SUBFLOWS.COUNT == 1) { SET(R1, SUBFLOWS.MIN(s => s.RTT).RTT); }");
+    let tree = Tree::of(&program).expect("no RANDOM");
+    let named = |name: &str| Op::named(name).expect("an operator");
+    let key = |kind| Term::new(named("RTT"), vec![Term::leaf(Op::Param(0, kind))]);
+    let subflows = Term::leaf(Op::Subflows);
+    let least = Term::new(
+        named("min"),
+        vec![subflows.clone(), key(progmp_ir::Kind::Subflow)],
+    );
+    let step = |rule: &str, after: &Term| Step {
+        rule: rule.to_owned(),
+        forward: true,
+        position: Vec::new(),
+        after: after.clone(),
+    };
+    let first = Term::new(named("first"), vec![subflows.clone()]);
+    let used =
+        |known| progmp_rewrite::apply(&tree, &all(), &least, &step("min-of-one", &first), known);
+    assert_eq!(used(Some(1)), Ok(first.clone()));
+    assert!(used(Some(2)).is_err() && used(None).is_err());
+    // Of packets nobody knows.
+    let count = |list: &str| {
+        let count = Term::new(named("count"), vec![Term::leaf(named(list))]);
+        Term::new(named(">"), vec![count, Term::leaf(Op::Int(1))])
+    };
+    let no = Term::leaf(Op::Bool(false));
+    let step = step("more-than-one", &no);
+    let used = |list| progmp_rewrite::apply(&tree, &all(), &count(list), &step, Some(1));
+    assert_eq!(used("SUBFLOWS"), Ok(no.clone()));
+    assert!(used("Q").is_err());
 }

@@ -216,6 +216,11 @@ impl Draft {
                 return Err(format!("`?{name}` stands only on the right"));
             }
         }
+        // The proof takes all lists of a rule to start from the same one.
+        let is_list = |hole: &&Hole| hole.sort == HoleSort::Of(Sort::List);
+        if self.holes.iter().filter(is_list).count() > 1 {
+            return Err("a rule speaks of one list".to_owned());
+        }
         let lists = |hole: &Hole| hole.sort.depth() > 0 || hole.sort.sort() == Sort::List;
         let tier = if self.holes.iter().any(lists) {
             Tier::List
@@ -305,6 +310,23 @@ mod tests {
         }
         assert!(mistake(&GOOD.repeat(2)).contains("another rule"));
         assert!(mistake("from ?x").contains("begins with"));
+    }
+
+    #[test]
+    fn a_rule_speaks_of_one_list_and_says_how_long_it_is() {
+        let text =
+            "rule r\nwhy w\nfor l m: list\nfrom (== (count ?l) (count ?m))\nto true\nmiss to false";
+        assert!(mistake(text).contains("a rule speaks of one list"));
+        let text = |guard: &str| {
+            format!(
+                "rule r\nwhy w\nfor l: list, a: int\nfrom (get ?l ?a)\nto (first ?l)\ngiven {guard}\nmiss unguarded"
+            )
+        };
+        let rules = parse("test.rules", &text("at-most 1 ?l")).expect("it is right");
+        assert_eq!(rules[0].guards, [Guard::AtMost(0, 1)]);
+        assert!(mistake(&text("at-most 1 ?a")).contains("speaks of no list"));
+        assert!(mistake(&text("at-most x ?l")).contains("names no number"));
+        assert!(mistake(&text("at-least 1 ?l")).contains("a guard is"));
     }
 
     #[test]

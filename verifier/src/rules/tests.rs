@@ -120,6 +120,16 @@ fn what_statements_do_to_each_other_is_not_overlooked() {
         "for e: var, l: list, a: block\nfrom (each ?e ?l ?a)\nto ?a",
         // The statement behind reads the variable.
         "for v: var, x: value, s: statement, a: block\nfrom (var ?v ?x (do ?s ?a))\nto (do ?s (var ?v ?x ?a))\ngiven keeps ?s ?x",
+        // One of two alternatives need not be TRUE.
+        "for v: var, c d: bool, a e: block\nfrom (if (or ?c ?d) (var ?v ?c ?a) ?e)\nto (if (or ?c ?d) (var ?v true ?a) ?e)",
+        // It may be NULL in the other branch.
+        "for v: var, c: bool, a e: block\nfrom (if ?c ?e (var ?v ?c ?a))\nto (if ?c ?e (var ?v false ?a))",
+        // One of two that are not both TRUE may be.
+        "for v: var, c d: bool, a e: block\nfrom (if (and ?c ?d) ?e (var ?v ?c ?a))\nto (if (and ?c ?d) ?e (var ?v false ?a))\ngiven non-null ?c",
+        // The value is another one where the variable is read.
+        "for v: var, x: value, s t: block\nfrom (var ?v ?x ?t)\nto ?s",
+        // There may be another number of subflows.
+        "for a: block\nfrom ?a\nto (if (== (count SUBFLOWS) 1) ?a (do))",
     ];
     for text in wrong {
         let rule = format!("rule r\nwhy w\n{text}\nmiss to (return)");
@@ -149,6 +159,22 @@ fn subtracting_from_a_bound_that_wraps_is_refuted() {
     let rule =
         "rule r\nwhy w\nfor a b: int\nfrom (> ?a (+ ?b 1))\nto (> (- ?a 1) ?b)\nmiss to true";
     assert_eq!(verdict(rule), RuleVerdict::Refuted { elements: 0 });
+}
+
+#[test]
+fn a_list_that_may_be_longer_than_a_rule_says_refutes_it() {
+    let rule = |most: &str| {
+        format!(
+            "rule r\nwhy w\nfor l: list, k: key\nfrom (min ?l ?k)\nto (first ?l)\ngiven at-most {most} ?l\ngiven non-null ?k\nmiss to (last ?l)"
+        )
+    };
+    assert_eq!(verdict(&rule("1")), RuleVerdict::Proved);
+    assert_eq!(verdict(&rule("2")), RuleVerdict::Refuted { elements: 2 });
+    // A key that is NULL does not count, even if it is the only one.
+    let bare = rule("1").replace("given non-null ?k\n", "");
+    assert_eq!(verdict(&bare), RuleVerdict::Refuted { elements: 1 });
+    let last = "rule r\nwhy w\nfor l: list\nfrom (get ?l 3)\nto null:subflow\ngiven at-most 4 ?l\nmiss to (first ?l)";
+    assert_eq!(verdict(last), RuleVerdict::Refuted { elements: 4 });
 }
 
 #[test]
