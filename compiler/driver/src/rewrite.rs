@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(outcome(cheaper, Rewriting::Off), Outcome::Off);
         let random = "SET(R1, RANDOM + 0);";
         assert_eq!(outcome(random, Rewriting::On), Outcome::Left(Left::Random));
-        assert_eq!(outcome("RETURN;", Rewriting::On), Outcome::Nothing);
+        assert_eq!(outcome("SET(R1, 1);", Rewriting::On), Outcome::Nothing);
         let prints = "VAR x = 0; PRINT(\"here\");";
         assert_eq!(outcome(prints, Rewriting::On), Outcome::Left(Left::Prints));
         let long = "SET(R1, R1 + 0);".repeat(1_000);
