@@ -246,7 +246,10 @@ impl Proof {
         let cases = self.under(&known, cases);
         stages.push((cases, STEP));
         // Mostly one question is enough for all three.
-        let all = stages.iter().flat_map(|(cases, _)| cases.iter().copied()).collect();
+        let all = stages
+            .iter()
+            .flat_map(|(cases, _)| cases.iter().copied())
+            .collect();
         if self.impossible(all, STEP).is_err() {
             for (cases, why) in stages {
                 self.impossible(cases, why)?;
