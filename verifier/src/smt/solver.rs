@@ -47,7 +47,7 @@ pub enum Profile {
     Proof,
     /// Quantifier-free formulas, asked one after the other with push and pop.
     Search,
-    /// As `Proof`, of words as integers ([`numbers`](super::numbers)), by instances that the formulas suggest.
+    /// As `Proof`, of words as integers (`numbers.rs`), by instances that the formulas suggest.
     Numbers,
     /// The same by everything that Z3 knows; it takes longer.
     NumbersAtLength,

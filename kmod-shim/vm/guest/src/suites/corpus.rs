@@ -295,7 +295,7 @@ fn missing_share() -> Verdict {
     };
     let plan = Plan::up(BYTES);
     let mut remarks = String::new();
-    for (target, range) in [(20_000, BYTES / 5..=BYTES), (1_000, 0..=BYTES / 20)] {
+    for (target, range) in [(20_000, BYTES / 5..=BYTES), (1_000, 0..=BYTES / 10)] {
         let net = Net::new(&[Link::narrow(5), backup])?;
         let served = Served::by("tap")?;
         let pair = served.connect(&plan)?;
