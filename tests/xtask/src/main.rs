@@ -115,15 +115,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints what there is.
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the chores")]
+fn usage() -> Result<(), Failure> {
+    println!("{USAGE}");
+    Ok(())
+}
+
 fn run(arguments: &[String]) -> Result<(), Failure> {
     let Some((chore, rest)) = arguments.split_first() else {
         return Err(Failure::Usage("no chore named".to_owned()));
     };
+    let asks = |word: &str| matches!(word, "--help" | "-h");
     match chore.as_str() {
-        "help" | "--help" | "-h" => {
-            println!("{USAGE}");
-            Ok(())
-        }
+        // `verify` passes its arguments on.
+        "help" | "--help" | "-h" => usage(),
+        "setup" | "test-all" | "prove" | "recheck" if rest.iter().any(|word| asks(word)) => usage(),
         "setup" => {
             let (all, source) = setup_options(rest)?;
             chores::setup(&Checkout::of_this_run()?, all, &source)
@@ -185,7 +192,14 @@ mod tests {
 
     #[test]
     fn asking_for_help_is_no_mistake() {
-        assert_eq!(code(&["help"]), 0);
+        for line in [
+            &["help"][..],
+            &["test-all", "--help"],
+            &["setup", "-h"],
+            &["prove", "-h"],
+        ] {
+            assert_eq!(code(line), 0, "{line:?}");
+        }
     }
 
     #[test]
