@@ -264,3 +264,84 @@ fn a_host_that_takes_nothing_back_is_told_apart() {
         }
     }
 }
+
+/// Other keys, other windows, other conditions: some of these may still be compressed, most may not.
+const CHANGES: [(&str, &str); 18] = [
+    ("MIN(s => s.RTT)", "MIN(s => s.QUEUED)"),
+    ("MIN(s => s.RTT)", "MIN(s => s.RTT + s.QUEUED)"),
+    ("MIN(s => s.RTT)", "MIN(s => s.SKBS_IN_FLIGHT)"),
+    ("MIN(s => s.RTT)", "MAX(s => s.CWND - s.QUEUED)"),
+    ("MIN(s => s.RTT)", "MAX(s => s.RTT)"),
+    ("MIN(s => s.RTT)", "MIN(s => s.RTT * R1)"),
+    ("MIN(s => s.RTT)", "MIN(s => Q.TOP.LENGTH * s.RTT)"),
+    (
+        "s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED",
+        "s.CWND >= s.SKBS_IN_FLIGHT + s.QUEUED",
+    ),
+    ("s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED", "s.CWND > s.QUEUED"),
+    (
+        "s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED",
+        "s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED + 2",
+    ),
+    (
+        "s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED",
+        "s.CWND - s.QUEUED > s.SKBS_IN_FLIGHT",
+    ),
+    (
+        "s.CWND > s.SKBS_IN_FLIGHT + s.QUEUED",
+        "s.CWND > 2 * s.SKBS_IN_FLIGHT + s.QUEUED",
+    ),
+    ("!s.THROTTLED", "!s.THROTTLED AND !Q.TOP.SENT_ON(s)"),
+    ("!s.THROTTLED", "(!s.THROTTLED OR Q.COUNT > 3)"),
+    ("!s.THROTTLED", "s.QUEUED < 3"),
+    ("!s.THROTTLED", "s.QUEUED != 2"),
+    ("!Q.EMPTY", "Q.COUNT > 2"),
+    ("!Q.EMPTY", "QU.COUNT < 4 AND !Q.EMPTY"),
+];
+
+#[test]
+fn what_is_proved_of_changed_schedulers_holds_of_them() {
+    let options = progmp_verifier::Options::default();
+    let (mut proved, mut refused) = (0, Vec::new());
+    for name in ["min_rtt", "min_rtt_var"] {
+        let path = root().join(format!("specs/schedulers/{name}.progmp"));
+        let text = fs::read_to_string(path).expect("a scheduler can be read");
+        for (is, becomes) in CHANGES {
+            let changed = text.replacen(is, becomes, 1);
+            if changed == text {
+                continue;
+            }
+            let parsed = progmp_syntax::parse(name, changed.as_bytes(), &[]);
+            let source = parsed.program.unwrap_or_else(|| panic!("{becomes}"));
+            let Ok(places) = sites(&source) else {
+                refused.push(becomes);
+                continue;
+            };
+            let after = compress(&source, &places);
+            if compresses(&source, &after, &options) != Compression::Proved {
+                refused.push(becomes);
+                continue;
+            }
+            proved += 1;
+            for seed in 0..200 {
+                for shown in [SchedState::MAX_QUEUE, 3] {
+                    let one = side_by_side((&source, &after), (seed, shown), None);
+                    assert!(
+                        one.is_some(),
+                        "{name} with {becomes}: seed {seed}, {shown} packets"
+                    );
+                }
+            }
+        }
+    }
+    println!("{proved} are proved, {} are not", refused.len());
+    assert!(proved >= 4 && refused.len() >= 15, "{proved}, {refused:?}");
+    for never in [
+        "MIN(s => s.QUEUED)",
+        "MIN(s => s.RTT + s.QUEUED)",
+        "s.QUEUED < 3",
+        "Q.COUNT > 2",
+    ] {
+        assert!(refused.contains(&never), "{never}");
+    }
+}
