@@ -10,8 +10,6 @@
 #include <linux/mm.h>
 #include <linux/sched/clock.h>
 
-enum { Q, QU, RQ };
-
 #define ROOMS_KEPT    (num_online_cpus() + 1)
 #define EXECUTIONS_MOST 16384		/* of one trigger; the next one goes on */
 #define UNPROVED_MOST	(100 * NSEC_PER_MSEC)	/* in one trigger; what is proved has its bound */
@@ -99,86 +97,6 @@ static u64 next_seed(u64 seed)
 	return mixed ^ mixed >> 31;
 }
 
-/* Whether what the run left can be: every index in use, queues that only moved as POP moves them. */
-static bool plausible(struct conn *conn, struct room *room)
-{
-	const struct progmp_block *block = room->block;
-	u32 words = DIV_ROUND_UP(room->packets, 64), w, i;
-
-	if (block->status != PROGMP_DONE || block->actions > PROGMP_ACTIONS)
-		return false;
-	for (w = 0; w < words; w++) {
-		u64 q = block->queue[Q].word[w], popped = room->word[Q][w] & ~q;
-
-		if (q & ~room->word[Q][w] || block->queue[RQ].word[w] & ~room->word[RQ][w] ||
-		    block->queue[QU].word[w] != (room->word[QU][w] | popped))
-			return false;
-	}
-	for (i = 0; i < block->actions; i++) {
-		u32 action = block->action[i], what = action >> 24, sub = action >> 16 & 0xff;
-
-		if ((action & 0xffff) >= room->packets)
-			return false;
-		if (what == PROGMP_PUSH ? sub >= conn->subs : what != PROGMP_DROP || sub)
-			return false;
-	}
-	return true;
-}
-
-static void adopt_queues(struct conn *conn, struct room *room, bool *took)
-{
-	const struct progmp_block *block = room->block;
-	u32 words = DIV_ROUND_UP(room->packets, 64), w;
-
-	for (w = 0; w < words; w++) {
-		u64 from_q = room->word[Q][w] & ~block->queue[Q].word[w];
-		u64 from_rq = room->word[RQ][w] & ~block->queue[RQ].word[w];
-
-		room->word[Q][w] &= ~from_q;
-		room->word[QU][w] |= from_q;
-		room->word[RQ][w] &= ~from_rq;
-		if (from_rq & ~room->word[QU][w])
-			room->stray = true;
-		room->burst[w] = from_q;
-		*took |= from_q | from_rq;
-		for (; from_q; from_q &= from_q - 1) {
-			packet_at(conn, room->of[64 * w + __ffs64(from_q)])->flags &= ~IN_Q;
-			conn->q_count--;
-			room->shown[Q]--;
-			room->shown[QU]++;
-			room->counters.pops++;
-		}
-		for (; from_rq; from_rq &= from_rq - 1) {
-			packet_at(conn, room->of[64 * w + __ffs64(from_rq)])->flags &= ~IN_RQ;
-			conn->rq_count--;
-			room->shown[RQ]--;
-			room->counters.pops++;
-		}
-	}
-}
-
-/* Takes over queues, registers and USER. Says whether the run had an effect, and whether it took a packet. */
-static bool adopt(struct conn *conn, struct room *room, bool *took)
-{
-	struct progmp_block *block = room->block;
-	bool effect = block->actions;
-	u32 i;
-
-	adopt_queues(conn, room, took);
-	effect |= *took;
-	for (i = 0; i < PROGMP_REGISTERS; i++)
-		if (conn->reg[i] != block->reg[i]) {
-			conn->reg[i] = block->reg[i];
-			effect = true;
-		}
-	for (i = 0; i < conn->subs; i++)
-		if (conn->sub[i].user != block->user[i]) {
-			conn->sub[i].user = block->user[i];
-			effect = true;
-		}
-	return effect;
-}
-
 static enum outcome run_once(struct conn *conn, struct room *room, bool *effect, bool *took, u32 *reason)
 {
 	/* what is traced is shown whole */
@@ -202,7 +120,7 @@ static enum outcome run_once(struct conn *conn, struct room *room, bool *effect,
 	if (start)
 		room->counters.run_ns += ktime_get_ns() - start;
 	room->counters.executions++;
-	counts = plausible(conn, room);
+	counts = adopt_plausible(conn, room);
 	if (traced)
 		trace_after(conn, room, counts ? 0 : PROGMP_TRACE_BAD);
 	if (!counts) {
@@ -216,23 +134,6 @@ static enum outcome run_once(struct conn *conn, struct room *room, bool *effect,
 		room->counters.no_effect++;
 	conn->seed = next_seed(conn->seed);
 	return GOES_ON;
-}
-
-/*
- * A packet that this run took from Q is in Q again. The source of a compressed scheduler would not have decided on
- * it yet: it stops at the packet that cannot go (specs/rewriting.md).
- */
-static bool take_back(struct conn *conn, struct room *room, u32 record)
-{
-	u64 bit = BIT_ULL(record % 64);
-
-	if (!room->compressed || !(room->burst[record / 64] & bit))
-		return false;
-	room->burst[record / 64] &= ~bit;
-	packet_at(conn, room->of[record])->flags |= IN_Q;
-	conn->q_count++;
-	room->counters.pops--;
-	return true;
 }
 
 /*
@@ -254,7 +155,7 @@ static enum outcome carry_out(struct conn *conn, struct room *room)
 			room->counters.drops++;
 			continue;
 		}
-		if (behind && take_back(conn, room, record))
+		if (behind && adopt_undo(conn, room, record))
 			continue;
 		if (!behind)
 			outcome = send_account(conn, room, position, index);

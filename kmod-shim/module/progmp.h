@@ -310,6 +310,11 @@ void loss_marks(struct conn *conn, struct sub *sub, u32 index);
 void fill_whole(struct conn *conn, struct room *room);
 void fill_again(struct conn *conn, struct room *room);
 
+/* adopt.c: what a run left */
+bool adopt_plausible(struct conn *conn, struct room *room);
+bool adopt(struct conn *conn, struct room *room, bool *took);
+bool adopt_undo(struct conn *conn, struct room *room, u32 record);	/* a packet goes back into Q */
+
 /* exec.c: triggers */
 void exec_exit(void);
 bool exec_trigger(struct conn *conn);			/* whether anything was transmitted */
