@@ -89,13 +89,13 @@ fn another_loop_is_not_the_one() {
         right.replace("p.SEQ <= last.SEQ", "p.SEQ > last.SEQ"),
         // It keeps the packet.
         right.replace(
-            "{ RETURN; }\n                        best.PUSH(Q.POP());",
-            "{ RETURN; }\n                        best.PUSH(p);",
+            "{ RETURN; }\n                    best.PUSH(Q.POP());",
+            "{ RETURN; }\n                    best.PUSH(p);",
         ),
         // Another subflow.
         right.replace(
-            "{ RETURN; }\n                        best.PUSH",
-            "{ RETURN; }\n                        ready.LAST.PUSH",
+            "{ RETURN; }\n                    best.PUSH",
+            "{ RETURN; }\n                    ready.LAST.PUSH",
         ),
     ];
     for text in wrong {
