@@ -100,6 +100,111 @@ pub enum Error {
     },
 }
 
+/// What each name means, and what to do: name and text. `bad-object`, `no-proof-note` and `not-reproduced` are of objects.
+pub const EXPLANATIONS: [(&str, &str); 24] = [
+    (
+        "no-module",
+        "The module is not inserted. `progmp doctor` tells what that needs; kmod- \
+         shim/module/build builds it, and `progmp load --module progmp.ko` compares it with the \
+         running kernel and inserts it.",
+    ),
+    (
+        "no-file",
+        "The file that should hold the module is not there. kmod-shim/module/build makes it.",
+    ),
+    (
+        "not-the-module",
+        "The file has no note of layouts, so it is no progmp.ko.",
+    ),
+    (
+        "layout-mismatch",
+        "The module was built for another kernel: private structures lie elsewhere. Build it \
+         against the headers of the running kernel.",
+    ),
+    (
+        "no-btf",
+        "The kernel does not tell its types, or not in a form that is known. \
+         CONFIG_DEBUG_INFO_BTF=y is needed.",
+    ),
+    (
+        "no-privilege",
+        "Loading takes CAP_BPF and CAP_NET_ADMIN, inserting a module CAP_SYS_MODULE, what \
+         concerns others CAP_NET_ADMIN. Become root.",
+    ),
+    (
+        "uapi-version",
+        "Module and command are of different versions. Build both from one checkout.",
+    ),
+    (
+        "abi-version",
+        "The module fills another version of the block than this compiler writes programs for. \
+         Build both from one checkout.",
+    ),
+    (
+        "name-clash",
+        "A scheduler of this name is loaded. `--replace` puts the new one in its place, `--as` \
+         gives it another name.",
+    ),
+    (
+        "no-scheduler",
+        "No scheduler of this name is loaded; `progmp list` names those that are.",
+    ),
+    (
+        "bad-name",
+        "A name is 1 to 31 visible characters of ASCII without a slash.",
+    ),
+    (
+        "not-mptcp",
+        "The descriptor is no MPTCP socket: open it with IPPROTO_MPTCP, or run the application \
+         under `mptcpize run`.",
+    ),
+    ("bad-descriptor", "The descriptor is not open."),
+    ("register-out-of-range", "There are R1 to R6."),
+    (
+        "not-served",
+        "The connection is with the kernel's own scheduler. Choose one of the shim for it first.",
+    ),
+    (
+        "no-subflow",
+        "The connection has no subflow with this ID; `progmp status` shows those that it has.",
+    ),
+    (
+        "device-busy",
+        "Somebody else reads the trace. There is one reader at a time.",
+    ),
+    (
+        "property-not-given",
+        "The scheduler reads what this kernel does not give (specs/shim.md, section 5).",
+    ),
+    (
+        "kernel-refuses",
+        "The kernel's verifier refuses the program, which is a mistake of ours. Please report it, \
+         with the log.",
+    ),
+    (
+        "bad-trace",
+        "A traced record does not have the form that this version knows.",
+    ),
+    (
+        "bad-object",
+        "The file is no object of `progmp compile`, or was damaged.",
+    ),
+    (
+        "no-proof-note",
+        "The object was compiled without proof. `--unproved` loads it, and the kernel's log \
+         tells.",
+    ),
+    (
+        "not-reproduced",
+        "The object is not what this compiler makes of the source in it: it was altered, or made \
+         by another version, or with other requirements. Compile it again.",
+    ),
+    (
+        "wrong-kernel",
+        "The shim needs Linux 6.9 or newer with MPTCP and BPF.",
+    ),
+];
+
 impl Error {
     /// The short name that reports and tests use.
     pub fn name(&self) -> String {
@@ -111,5 +216,47 @@ impl Error {
     pub(crate) fn system(what: impl Into<String>, error: io::Error) -> Self {
         let what = what.into();
         Self::System { what, error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_explained() {
+        let text = || "x".to_owned();
+        let all = [
+            Error::NoModule,
+            Error::NoPrivilege("x", "y"),
+            Error::UapiVersion { found: 0, known: 1 },
+            Error::AbiVersion { found: 0, known: 1 },
+            Error::NameClash(text()),
+            Error::NoScheduler(text()),
+            Error::BadName(text()),
+            Error::NotMptcp(1),
+            Error::BadDescriptor(1),
+            Error::Register(7),
+            Error::NotServed(1),
+            Error::NoSubflow(1),
+            Error::Busy,
+            Error::NotGiven(text()),
+            Error::NoBtf(text()),
+            Error::Layout(text()),
+            Error::NoFile(text()),
+            Error::NotTheModule(text()),
+            Error::Verifier {
+                why: text(),
+                log: text(),
+            },
+            Error::Trace(text()),
+        ];
+        for error in all {
+            let name = error.name();
+            assert!(
+                EXPLANATIONS.iter().any(|(found, _)| *found == name),
+                "{name}"
+            );
+        }
     }
 }

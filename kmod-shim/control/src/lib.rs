@@ -18,5 +18,5 @@ pub mod trace;
 pub mod uapi;
 
 pub use device::{Borrowed, Device, Tracer};
-pub use error::Error;
+pub use error::{EXPLANATIONS, Error};
 pub use load::{Link, PINS, Scheduler, load, pinned, source_hash, unload};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use progmp_control::EXPLANATIONS;
 use progmp_syntax::Code;
 
 use super::{failed, printed};
@@ -72,6 +73,9 @@ fn explanation(what: &str) -> Result<String, String> {
     {
         return Ok(format!("{id} {name}: {text}"));
     }
+    if let Some((name, text)) = EXPLANATIONS.iter().find(|(name, _)| *name == what) {
+        return Ok(format!("{name}: of the shim\n\n{text}\n"));
+    }
     match what {
         "properties" => Ok(properties()),
         "codes" => Ok(codes()),
@@ -79,7 +83,8 @@ fn explanation(what: &str) -> Result<String, String> {
             let names = Property::ALL.iter().map(|property| property.name());
             let codes = Code::ALL.iter().flat_map(|code| [code.id(), code.name()]);
             let own = OWN.iter().flat_map(|(id, name, _)| [*id, *name]);
-            let hint = match closest(what, names.chain(codes).chain(own)) {
+            let shim = EXPLANATIONS.iter().map(|(name, _)| *name);
+            let hint = match closest(what, names.chain(codes).chain(own).chain(shim)) {
                 Some(close) => format!("did you mean `{close}`?"),
                 None => "`properties` and `codes` list what there is".to_owned(),
             };
@@ -134,6 +139,8 @@ mod tests {
             let text = explanation(property.name()).unwrap();
             assert!(text.starts_with(property.name()), "{property}");
         }
+        let text = explanation("no-module").unwrap();
+        assert!(text.contains("progmp doctor"), "{text}");
         for code in Code::ALL {
             for name in [
                 code.id().to_owned(),
