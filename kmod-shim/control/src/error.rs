@@ -104,9 +104,9 @@ pub enum Error {
 pub const EXPLANATIONS: [(&str, &str); 24] = [
     (
         "no-module",
-        "The module is not inserted. `progmp doctor` tells what that needs; kmod- \
-         shim/module/build builds it, and `progmp load --module progmp.ko` compares it with the \
-         running kernel and inserts it.",
+        "The module is not inserted. `progmp doctor` tells what that needs;\n\
+         kmod-shim/module/build builds it, and `progmp load --module progmp.ko` compares it\n\
+         with the running kernel and inserts it.",
     ),
     (
         "no-file",
@@ -118,17 +118,17 @@ pub const EXPLANATIONS: [(&str, &str); 24] = [
     ),
     (
         "layout-mismatch",
-        "The module was built for another kernel: private structures lie elsewhere. Build it \
+        "The module was built for another kernel: private structures lie elsewhere. Build it\n\
          against the headers of the running kernel.",
     ),
     (
         "no-btf",
-        "The kernel does not tell its types, or not in a form that is known. \
+        "The kernel does not tell its types, or not in a form that is known.\n\
          CONFIG_DEBUG_INFO_BTF=y is needed.",
     ),
     (
         "no-privilege",
-        "Loading takes CAP_BPF and CAP_NET_ADMIN, inserting a module CAP_SYS_MODULE, what \
+        "Loading takes CAP_BPF and CAP_NET_ADMIN, inserting a module CAP_SYS_MODULE, what\n\
          concerns others CAP_NET_ADMIN. Become root.",
     ),
     (
@@ -137,13 +137,13 @@ pub const EXPLANATIONS: [(&str, &str); 24] = [
     ),
     (
         "abi-version",
-        "The module fills another version of the block than this compiler writes programs for. \
-         Build both from one checkout.",
+        "The module fills another version of the block than this compiler writes programs\n\
+         for. Build both from one checkout.",
     ),
     (
         "name-clash",
-        "A scheduler of this name is loaded. `--replace` puts the new one in its place, `--as` \
-         gives it another name.",
+        "A scheduler of this name is loaded. `--replace` puts the new one in its place,\n\
+         `--as` gives it another name.",
     ),
     (
         "no-scheduler",
@@ -155,14 +155,15 @@ pub const EXPLANATIONS: [(&str, &str); 24] = [
     ),
     (
         "not-mptcp",
-        "The descriptor is no MPTCP socket: open it with IPPROTO_MPTCP, or run the application \
-         under `mptcpize run`.",
+        "The descriptor is no MPTCP socket: open it with IPPROTO_MPTCP, or run the\n\
+         application under `mptcpize run`.",
     ),
     ("bad-descriptor", "The descriptor is not open."),
     ("register-out-of-range", "There are R1 to R6."),
     (
         "not-served",
-        "The connection is with the kernel's own scheduler. Choose one of the shim for it first.",
+        "The connection is with the kernel's own scheduler. Choose one of the shim for it\n\
+         first.",
     ),
     (
         "no-subflow",
@@ -178,8 +179,8 @@ pub const EXPLANATIONS: [(&str, &str); 24] = [
     ),
     (
         "kernel-refuses",
-        "The kernel's verifier refuses the program, which is a mistake of ours. Please report it, \
-         with the log.",
+        "The kernel's verifier refuses the program, which is a mistake of ours. Please report\n\
+         it, with the log.",
     ),
     (
         "bad-trace",
@@ -191,13 +192,13 @@ pub const EXPLANATIONS: [(&str, &str); 24] = [
     ),
     (
         "no-proof-note",
-        "The object was compiled without proof. `--unproved` loads it, and the kernel's log \
+        "The object was compiled without proof. `--unproved` loads it, and the kernel's log\n\
          tells.",
     ),
     (
         "not-reproduced",
-        "The object is not what this compiler makes of the source in it: it was altered, or made \
-         by another version, or with other requirements. Compile it again.",
+        "The object is not what this compiler makes of the source in it: it was altered, or\n\
+         made by another version, or with other requirements. Compile it again.",
     ),
     (
         "wrong-kernel",
