@@ -248,12 +248,21 @@ fn connections() -> Verdict {
     for _ in 0..10 {
         round()?;
     }
-    thread::sleep(Duration::from_secs(2));
-    let before = slabs()?;
-    for _ in 0..60 {
-        round()?;
+    // Caches keep free objects for each processor, more of them under load. What is leaked by each connection is
+    // leaked again by the next ones; what is kept is not kept twice.
+    let mut verdict = Ok(());
+    for _ in 0..2 {
+        thread::sleep(Duration::from_secs(2));
+        let before = slabs()?;
+        for _ in 0..60 {
+            round()?;
+        }
+        verdict = grown(&before, 55);
+        if verdict.is_ok() {
+            break;
+        }
     }
-    grown(&before, 55)?;
+    verdict?;
     let loaded = served.device.scheduler(&served.name).tried("the list")?;
     Ok(format!(
         "60 connections, {} still there",
