@@ -103,14 +103,14 @@ fn loads() -> Verdict {
     says(
         &[
             "load",
-            "/objects/default/source",
+            "/objects/redundant/source",
             "--module",
             "/modules/progmp.ko",
         ],
         0,
-        &["default is loaded"],
+        &["redundant is loaded"],
     )?;
-    says(&["unload", "default"], 0, &["is removed"])?;
+    says(&["unload", "redundant"], 0, &["is removed"])?;
     says(
         &["load", "/objects/min_rtt/min_rtt.o"],
         0,
@@ -279,7 +279,7 @@ fn plain() -> Verdict {
 }
 
 fn traces() -> Verdict {
-    let served = Served::by("default")?;
+    let served = Served::by("min_rtt")?;
     let net = Net::usual()?;
     let plan = Plan::both(2_000_000);
     let pair = served.connect(&plan)?;
@@ -290,7 +290,7 @@ fn traces() -> Verdict {
                 "--count",
                 "300",
                 "--replay",
-                "/objects/default/source",
+                "/objects/min_rtt/source",
             ];
             says(&arguments, 0, &["300 executions replayed, 0 differences"])
         });
