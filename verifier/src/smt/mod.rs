@@ -30,6 +30,7 @@ mod tests;
 
 pub use eval::{Evaluator, Universe};
 pub use expand::Elements;
+pub(crate) use numbers::Bits;
 pub use solver::{Answer, Limits, Profile, Room, Solver};
 pub use term::{Func, Node, Sort, Term, Terms};
 

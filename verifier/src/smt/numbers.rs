@@ -104,6 +104,21 @@ pub(super) fn sum(terms: &Terms, bits: &Bits, (a, x): (Term, &Int), (b, y): (Ter
     sum.lt(all()).ite(&sum, &less)
 }
 
+/// The product of two words, of which one is a number.
+pub(super) fn product(
+    terms: &Terms,
+    bits: &Bits,
+    (a, x): (Term, &Int),
+    (b, y): (Term, &Int),
+) -> Int {
+    let product = Int::mul(&[x, y]);
+    let (a, b) = (most(terms, bits, a, DEPTH), most(terms, bits, b, DEPTH));
+    if a.checked_mul(b).is_some() {
+        return product;
+    }
+    product.modulo(all())
+}
+
 /// The difference of two words.
 pub(super) fn difference(x: &Int, y: &Int) -> Int {
     let difference = Int::sub(&[x, y]);
@@ -123,16 +138,21 @@ pub(super) fn in_range(function: &FuncDecl, domain: &[&Z3Sort], bits: Option<u32
         .collect();
     let value = function.apply(&bound);
     let value = value.as_int().expect("words are integers here");
-    let limit = match bits {
-        Some(bits) if (1..64).contains(&bits) => Int::from_u64(1 << bits),
-        _ => all(),
-    };
-    let fact = Bool::and(&[value.ge(Int::from_i64(0)), value.lt(&limit)]);
+    let fact = value_in_range(&value, bits);
     if bound.is_empty() {
         fact
     } else {
         forall_const(&bound, &[], &fact)
     }
+}
+
+/// That a value is a word, of so many bits if that is known.
+pub(super) fn value_in_range(value: &Int, bits: Option<u32>) -> Bool {
+    let limit = match bits {
+        Some(bits) if (1..64).contains(&bits) => Int::from_u64(1 << bits),
+        _ => all(),
+    };
+    Bool::and(&[value.ge(Int::from_i64(0)), value.lt(&limit)])
 }
 
 #[cfg(test)]

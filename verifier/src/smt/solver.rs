@@ -26,7 +26,7 @@ use super::Value;
 use super::numbers::Bits;
 use super::print;
 use super::size;
-use super::term::{Sort, Term, Terms};
+use super::term::{Node, Sort, Term, Terms};
 use super::translate::{Image, Translator};
 
 /// How much effort one check may take.
@@ -51,6 +51,8 @@ pub enum Profile {
     Numbers,
     /// The same by everything that Z3 knows; it takes longer.
     NumbersAtLength,
+    /// As `Numbers`, without quantifiers.
+    Whole,
     /// One large quantifier-free formula that is hoped to be unsatisfiable.
     Exhaust,
 }
@@ -58,7 +60,7 @@ pub enum Profile {
 impl Profile {
     /// Whether words are integers.
     pub(crate) const fn is_numeric(self) -> bool {
-        matches!(self, Self::Numbers | Self::NumbersAtLength)
+        matches!(self, Self::Numbers | Self::NumbersAtLength | Self::Whole)
     }
 }
 
@@ -243,6 +245,28 @@ impl Solver {
         });
     }
 
+    /// Asserts that what occurs in the assertions as a word is one, where words are integers. For formulas without
+    /// quantifiers it says as much as [`Self::assert_ranges`], and without one.
+    pub(crate) fn assert_values(&mut self, terms: &Terms) {
+        let mut seen: std::collections::BTreeSet<Term> = self.asserted.iter().copied().collect();
+        let mut open = self.asserted.clone();
+        while let Some(term) = open.pop() {
+            if let Node::Apply(func, _) = terms.node(term)
+                && terms.sort(term) == Sort::Word
+            {
+                self.enter(|session| {
+                    let fact = session.translator.value_in_range(terms, term, func);
+                    session.solver.assert(&fact);
+                });
+            }
+            for &operand in terms.operands(term) {
+                if seen.insert(operand) {
+                    open.push(operand);
+                }
+            }
+        }
+    }
+
     /// Checks the assertions. The answer is unknown if the terms are exhausted.
     pub fn check(&mut self, terms: &Terms) -> Answer {
         if terms.exhausted() {
@@ -257,7 +281,7 @@ impl Solver {
             Profile::Proof | Profile::Numbers | Profile::NumbersAtLength => {
                 size::fair_share(self.limits.rlimit, size)
             }
-            Profile::Search | Profile::Exhaust => self.limits.rlimit,
+            Profile::Whole | Profile::Search | Profile::Exhaust => self.limits.rlimit,
         };
         let rlimit = rlimit.min(left);
         let (answer, used) = self.enter(|session| session.check(rlimit));
@@ -314,7 +338,7 @@ impl Session {
     fn new(profile: Profile) -> Session {
         let solver = match profile {
             Profile::Proof | Profile::NumbersAtLength => Tactic::new("default").solver(),
-            Profile::Numbers => Tactic::new("smt").solver(),
+            Profile::Numbers | Profile::Whole => Tactic::new("smt").solver(),
             Profile::Search => Tactic::new("simplify")
                 .and_then(&Tactic::new("smt"))
                 .solver(),

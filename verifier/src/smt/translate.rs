@@ -81,6 +81,18 @@ impl Translator {
         numbers::in_range(&self.functions[&func], &domain, bits)
     }
 
+    /// That the value of this term, a function applied, is a word.
+    pub(super) fn value_in_range(&mut self, terms: &Terms, term: Term, func: Func) -> Bool {
+        let bits = self
+            .numbers
+            .as_ref()
+            .and_then(|bits| bits.get(&func).copied());
+        match self.image(terms, term) {
+            Image::Int(value) => numbers::value_in_range(&value, bits),
+            other => panic!("words are integers here, not {other:?}"),
+        }
+    }
+
     /// The image of a truth value.
     pub(super) fn formula(&mut self, terms: &Terms, term: Term) -> Bool {
         match self.image(terms, term) {
@@ -159,7 +171,13 @@ impl Translator {
                 ))
             }
             Node::Mul(a, b) if self.is_numeric() => {
-                Image::Int(Int::mul(&[self.int(a), self.int(b)]))
+                let bits = self.numbers.as_ref().expect("this was just asked");
+                Image::Int(numbers::product(
+                    terms,
+                    bits,
+                    (a, self.int(a)),
+                    (b, self.int(b)),
+                ))
             }
             Node::Udiv(a, b) if self.is_numeric() => Image::Int(self.int(a).div(self.int(b))),
             Node::Urem(a, b) if self.is_numeric() => Image::Int(self.int(a).modulo(self.int(b))),

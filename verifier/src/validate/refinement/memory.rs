@@ -23,6 +23,8 @@ pub(super) enum Axis {
     Packet,
     /// Words of a set of packets.
     Word,
+    /// Bits of a word of such a set.
+    Place,
     /// Something else.
     Other,
 }

@@ -12,6 +12,7 @@ mod guard;
 mod live;
 mod memory;
 mod prove;
+mod reduce;
 mod source;
 mod walk;
 mod words;

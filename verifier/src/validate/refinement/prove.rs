@@ -5,14 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use progmp_abi::layout::{block, queue, subflow};
+use progmp_abi::layout::{block, packet, queue, subflow};
 use progmp_abi::{queue_at, word_of};
 use progmp_ir::{QueueName, SubflowBool};
 
 use super::memory::{Axis, Layout};
+use super::reduce::{Reducer, Stand};
 use super::words::{Known, Symbols};
 use crate::ebpf::arith::Words;
-use crate::smt::{Answer, Func, Limits, Node, Profile, Room, Solver, Sort, Term};
+use crate::smt::{Answer, Func, Limits, Node, Profile, Room, Solver, Sort, Term, Terms};
 
 /// Effort for one question.
 const RLIMIT: u64 = 20_000_000;
@@ -31,6 +32,9 @@ pub(super) struct Fact {
     pub(super) each: Option<(Term, Axis)>,
 }
 
+/// A case, and indices that matter in it.
+type Case = (Term, Vec<(Term, Axis)>);
+
 /// What is known, and the solver.
 pub(super) struct Prover {
     pub(super) symbols: Symbols,
@@ -38,7 +42,12 @@ pub(super) struct Prover {
     pub(super) facts: Vec<Fact>,
     /// Functions whose only or last argument is an index.
     pub(super) axes: std::collections::BTreeMap<Func, Axis>,
+    /// What the bits of what functions give count.
+    pub(super) bit_axes: std::collections::BTreeMap<Func, Axis>,
     room: Room,
+    stand: Stand,
+    /// Cases that were asked about before.
+    asked: std::collections::BTreeMap<Case, (bool, usize)>,
 }
 
 impl Prover {
@@ -55,7 +64,10 @@ impl Prover {
             layout,
             facts: Vec::new(),
             axes,
+            bit_axes: std::collections::BTreeMap::new(),
             room: Room::new(),
+            stand: Stand::default(),
+            asked: std::collections::BTreeMap::new(),
         };
         prover.well_formed();
         prover
@@ -82,10 +94,31 @@ impl Prover {
             (block::INF, Known::Is(u64::MAX)),
             (block::LIVE, Known::Within(0xffff_ffff)),
         ];
+        // What has less than 64 bits.
+        for member in &self.layout.members {
+            if member.bytes < 8 {
+                let within = Known::Within((1 << (8 * member.bytes)) - 1);
+                self.symbols.known.insert(member.start, within);
+            }
+        }
         let flags: Vec<usize> = SubflowBool::ALL.iter().map(|&flag| word_of(flag)).collect();
         let flagged = flags.iter().map(|&at| (at, Known::Within(0xffff_ffff)));
         let somes = QueueName::ALL.iter();
         let somes = somes.map(|&name| (queue_at(name) + queue::SOME, Known::Within(0xffff)));
+        for &at in flags.iter().chain(&[block::LIVE]) {
+            let func = self.start(at);
+            self.bit_axes.insert(func, Axis::Subflow);
+        }
+        for field in [packet::WINDOW, packet::SENT_ON] {
+            let func = self.start(block::PACKET + field);
+            self.bit_axes.insert(func, Axis::Subflow);
+        }
+        for name in QueueName::ALL {
+            let func = self.start(queue_at(name) + queue::SOME);
+            self.bit_axes.insert(func, Axis::Word);
+            let func = self.start(queue_at(name) + queue::WORD);
+            self.bit_axes.insert(func, Axis::Place);
+        }
         for (at, what) in known.into_iter().chain(flagged).chain(somes) {
             let func = self.start(at);
             self.symbols.known.insert(func, what);
@@ -105,12 +138,9 @@ impl Prover {
         for &at in &flags {
             let func = self.start(at);
             let word = self.scalar(at);
-            let all = self.symbols.word(u64::MAX);
-            let dead = self.symbols.terms.bit_xor(live, all);
-            let outside = self.symbols.terms.bit_and(word, dead);
-            let zero = self.symbols.word(0);
-            let none = self.symbols.equal(&outside, &zero);
-            self.fact(&[func], none);
+            let set = self.symbols.bit(word, y);
+            let inside = self.symbols.terms.implies(set, bit);
+            self.each(&[func], inside, y, Axis::Subflow);
         }
         // W6.
         for (field, bits) in [
@@ -186,110 +216,100 @@ impl Prover {
             _ if self.symbols.terms.exhausted() => return false,
             _ => {}
         }
-        let asserted = self.asserted(case, indices);
-        let mut solver = Solver::new(&self.room, Profile::Proof, Limits { rlimit: RLIMIT });
-        for &term in &asserted {
+        // More facts may show it later; fewer there never are.
+        let key = (case, indices.to_vec());
+        match self.asked.get(&key) {
+            Some((true, _)) => return true,
+            Some(&(false, facts)) if facts == self.facts.len() => return false,
+            _ => {}
+        }
+        let reduced = self.reduced(case, indices);
+        let mut solver = Solver::new(&self.room, Profile::Whole, Limits { rlimit: RLIMIT });
+        solver.learn(&self.stand.widths);
+        for &term in &reduced {
             solver.assert(&self.symbols.terms, term);
         }
-        solver.check(&self.symbols.terms) == Answer::Unsat
+        solver.assert_values(&self.symbols.terms);
+        let never = solver.check(&self.symbols.terms) == Answer::Unsat;
+        self.asked.insert(key, (never, self.facts.len()));
+        never
     }
 
-    /// The case with all that is known of what it speaks of.
-    fn asserted(&mut self, case: Term, indices: &[(Term, Axis)]) -> Vec<Term> {
+    /// The case with all that is known of what it speaks of, without bits.
+    fn reduced(&mut self, case: Term, indices: &[(Term, Axis)]) -> Vec<Term> {
         let mut asserted = vec![case];
         let mut used: BTreeSet<(usize, Option<Term>)> = BTreeSet::new();
-        let mut placed: BTreeSet<Term> = BTreeSet::new();
+        let mut stand = std::mem::take(&mut self.stand);
+        let mut reducer = Reducer::new(&mut self.symbols, &mut stand, &self.bit_axes);
+        let mut reduced = Vec::new();
+        let mut at: BTreeSet<(Term, Axis)> = indices.iter().copied().collect();
         for _ in 0..ROUNDS {
-            let before = asserted.len();
+            for &term in &asserted[reduced.len()..] {
+                reduced.push(reducer.assertion(term));
+            }
+            reducer.finish();
             let mut functions: BTreeSet<Func> = BTreeSet::new();
             for &term in &asserted {
-                functions.extend(self.symbols.terms.functions_in(term));
+                functions.extend(reducer.symbols.terms.functions_in(term));
             }
-            let mut at: BTreeSet<(Term, Axis)> = indices.iter().copied().collect();
-            let mut positions = Vec::new();
-            self.collect(&asserted, &mut at, &mut positions);
-            for number in 0..self.facts.len() {
-                let fact = &self.facts[number];
+            collect(&reducer.symbols.terms, &self.axes, &asserted, &mut at);
+            at.extend(reducer.indices.iter().copied());
+            for (number, fact) in self.facts.iter().enumerate() {
                 if !fact.about.iter().any(|func| functions.contains(func)) {
                     continue;
                 }
-                let (body, each) = (fact.body, fact.each);
-                match each {
+                match fact.each {
                     None => {
                         if used.insert((number, None)) {
-                            asserted.push(body);
+                            asserted.push(fact.body);
                         }
                     }
                     Some((variable, axis)) => {
                         for &(index, of) in &at {
                             if of == axis && used.insert((number, Some(index))) {
-                                let instance =
-                                    self.symbols.terms.substitute(body, &[(variable, index)]);
-                                asserted.push(instance);
+                                let terms = &mut reducer.symbols.terms;
+                                let replaced = [(variable, index)];
+                                asserted.push(terms.substitute(fact.body, &replaced));
                             }
                         }
                     }
                 }
             }
-            for word in positions {
-                if placed.insert(word) {
-                    asserted.extend(self.position(word, &at));
-                }
-            }
-            if asserted.len() == before {
+            if asserted.len() == reduced.len() {
                 break;
             }
         }
-        asserted
+        for &term in &asserted[reduced.len()..] {
+            reduced.push(reducer.assertion(term));
+        }
+        reducer.finish();
+        reduced.append(&mut reducer.said);
+        self.stand = stand;
+        reduced
     }
+}
 
-    /// Indices that occur, and words whose lowest bit is asked for.
-    fn collect(&self, roots: &[Term], at: &mut BTreeSet<(Term, Axis)>, positions: &mut Vec<Term>) {
-        let terms = &self.symbols.terms;
-        let mut seen: BTreeSet<Term> = roots.iter().copied().collect();
-        let mut open: Vec<Term> = roots.to_vec();
-        while let Some(term) = open.pop() {
-            if let Node::Apply(func, operands) = terms.node(term)
-                && let Some(&last) = operands.last()
-            {
-                if func == self.symbols.position {
-                    positions.push(last);
-                }
-                if let Some(&axis) = self.axes.get(&func)
-                    && terms.free_variables(last).is_empty()
-                {
-                    at.insert((last, axis));
-                }
-            }
-            for &operand in terms.operands(term) {
-                if seen.insert(operand) {
-                    open.push(operand);
-                }
+/// Indices that occur.
+fn collect(
+    terms: &Terms,
+    axes: &std::collections::BTreeMap<Func, Axis>,
+    roots: &[Term],
+    at: &mut BTreeSet<(Term, Axis)>,
+) {
+    let mut seen: BTreeSet<Term> = roots.iter().copied().collect();
+    let mut open: Vec<Term> = roots.to_vec();
+    while let Some(term) = open.pop() {
+        if let Node::Apply(func, operands) = terms.node(term)
+            && let Some(&last) = operands.last()
+            && let Some(&axis) = axes.get(&func)
+            && terms.free_variables(last).is_empty()
+        {
+            at.insert((last, axis));
+        }
+        for &operand in terms.operands(term) {
+            if seen.insert(operand) {
+                open.push(operand);
             }
         }
-    }
-
-    /// What the position of a word's lowest bit is.
-    fn position(&mut self, word: Term, at: &BTreeSet<(Term, Axis)>) -> Vec<Term> {
-        let symbols = &mut self.symbols;
-        let place = symbols.lowest(word);
-        let (zero, one) = (symbols.word(0), symbols.word(1));
-        let none = symbols.equal(&word, &zero);
-        let negative = symbols.terms.sub(zero, word);
-        let single = symbols.terms.bit_and(word, negative);
-        let shifted = symbols.terms.shl(one, place);
-        let same = symbols.equal(&single, &shifted);
-        let set = symbols.bit(word, place);
-        let right = symbols.terms.and(&[same, set]);
-        let start = symbols.equal(&place, &zero);
-        let mut facts = vec![symbols.terms.ite(none, start, right)];
-        for &(index, axis) in at {
-            if matches!(axis, Axis::Subflow | Axis::Word) {
-                let bit = symbols.bit(word, index);
-                let not_before = symbols.terms.ule(place, index);
-                facts.push(symbols.terms.implies(bit, not_before));
-            }
-        }
-        facts
     }
 }

@@ -173,6 +173,7 @@ impl Source {
         let inside = symbols.terms.ult(self.each, records);
         let claim = symbols.terms.implies(inside, same);
         self.prover.each(&[func], claim, self.each, Axis::Subflow);
+        self.prover.bit_axes.insert(func, Axis::Subflow);
         self.words.insert(condition, word);
         self.folds.words.push(word);
         word

@@ -2,7 +2,7 @@
 //!
 //! [`crate::ebpf::arith`] says what instructions mean; here are the operations that it asks for.
 //! The few normal forms besides are equivalences: a sign bit of a difference of small words is a
-//! comparison, and a look into the table of lowest bits is a position.
+//! comparison, a choice by masks is a choice, and a look into the table of lowest bits is a position.
 
 use std::collections::BTreeMap;
 
@@ -157,6 +157,129 @@ impl Symbols {
     }
 }
 
+/// What code without branches computes is brought to what it chooses.
+impl Symbols {
+    /// An operation, in each case of an operand if it is simple there.
+    fn by_cases(&mut self, a: Term, b: Term, op: impl Fn(&mut Self, Term, Term) -> Term) -> Term {
+        for (side, first) in [(a, true), (b, false)] {
+            let Node::Ite(condition, x, y) = self.terms.node(side) else {
+                continue;
+            };
+            let mut of = |case| {
+                if first {
+                    op(self, case, b)
+                } else {
+                    op(self, a, case)
+                }
+            };
+            let (p, q) = (of(x), of(y));
+            let other = if first { b } else { a };
+            let simple = |symbols: &Self, result, case| {
+                symbols.literal(result).is_some()
+                    || [other, case].contains(&result)
+                    || symbols.terms.operands(other).contains(&result)
+                    || symbols.terms.operands(case).contains(&result)
+            };
+            if simple(self, p, x) && simple(self, q, y) {
+                return self.terms.ite(condition, p, q);
+            }
+        }
+        op(self, a, b)
+    }
+
+    /// Bits of just one: what is in both operands is in neither.
+    fn differing(&mut self, a: Term, b: Term) -> Term {
+        for (whole, part) in [(a, b), (b, a)] {
+            if let Node::BitXor(x, y) = self.terms.node(whole) {
+                if x == part {
+                    return y;
+                }
+                if y == part {
+                    return x;
+                }
+            }
+        }
+        self.terms.bit_xor(a, b)
+    }
+
+    /// Whether the highest bit of a word is set.
+    fn sign(&mut self, word: Term) -> Term {
+        if self.terms.bits(word) >> 63 == 0 {
+            return self.terms.bool(false);
+        }
+        match self.terms.node(word) {
+            Node::Ite(condition, x, y) => {
+                let (x, y) = (self.sign(x), self.sign(y));
+                self.terms.ite(condition, x, y)
+            }
+            Node::Sub(x, y) if (self.terms.bits(x) | self.terms.bits(y)) >> 63 == 0 => {
+                self.terms.ult(x, y)
+            }
+            Node::BitOr(x, y) => {
+                for (x, negative) in [(x, y), (y, x)] {
+                    if let Node::Sub(zero, z) = self.terms.node(negative)
+                        && z == x
+                        && self.literal(zero) == Some(0)
+                    {
+                        let zero = self.word(0);
+                        let none = self.equal(&x, &zero);
+                        return self.terms.not(none);
+                    }
+                }
+                if let Some((a, b)) = self.borrow(x, y).or_else(|| self.borrow(y, x)) {
+                    return self.terms.ult(a, b);
+                }
+                let (x, y) = (self.sign(x), self.sign(y));
+                self.terms.or(&[x, y])
+            }
+            Node::BitAnd(x, y) => {
+                let (x, y) = (self.sign(x), self.sign(y));
+                self.terms.and(&[x, y])
+            }
+            Node::BitXor(x, y) => {
+                let (x, y) = (self.sign(x), self.sign(y));
+                self.terms.xor(x, y)
+            }
+            _ => {
+                let half = self.word(1 << 63);
+                self.terms.ule(half, word)
+            }
+        }
+    }
+
+    /// The words whose difference borrows where the sign of `(b & !a) | ((a - b) & !(a ^ b))` is set
+    /// (Warren, "Hacker's Delight", section 2-13).
+    fn borrow(&self, borrowed: Term, same: Term) -> Option<(Term, Term)> {
+        let Node::BitAnd(p, q) = self.terms.node(borrowed) else {
+            return None;
+        };
+        let Node::BitAnd(r, s) = self.terms.node(same) else {
+            return None;
+        };
+        let inverse = |term| match self.terms.node(term) {
+            Node::BitXor(all, x) if self.literal(all) == Some(u64::MAX) => Some(x),
+            _ => None,
+        };
+        for (b, not_a) in [(p, q), (q, p)] {
+            let Some(a) = inverse(not_a) else {
+                continue;
+            };
+            for (difference, equal) in [(r, s), (s, r)] {
+                let right =
+                    matches!(self.terms.node(difference), Node::Sub(x, y) if (x, y) == (a, b));
+                let signs = inverse(equal).is_some_and(|differ| {
+                    matches!(self.terms.node(differ), Node::BitXor(x, y)
+                        if (x, y) == (a, b) || (y, x) == (a, b))
+                });
+                if right && signs {
+                    return Some((a, b));
+                }
+            }
+        }
+        None
+    }
+}
+
 impl Words for Symbols {
     type Word = Term;
     type Truth = Term;
@@ -165,10 +288,10 @@ impl Words for Symbols {
         self.terms.word(value)
     }
     fn add(&mut self, a: &Term, b: &Term) -> Term {
-        self.terms.add(*a, *b)
+        self.by_cases(*a, *b, |symbols, a, b| symbols.terms.add(a, b))
     }
     fn subtract(&mut self, a: &Term, b: &Term) -> Term {
-        self.terms.sub(*a, *b)
+        self.by_cases(*a, *b, |symbols, a, b| symbols.terms.sub(a, b))
     }
     fn multiply(&mut self, a: &Term, b: &Term) -> Term {
         let known = [*a, *b].map(|term| self.literal(term));
@@ -198,29 +321,31 @@ impl Words for Symbols {
         self.terms.apply(self.remainder, &[*a, *b])
     }
     fn and(&mut self, a: &Term, b: &Term) -> Term {
-        self.terms.bit_and(*a, *b)
+        self.by_cases(*a, *b, |symbols, a, b| symbols.terms.bit_and(a, b))
     }
     fn or(&mut self, a: &Term, b: &Term) -> Term {
-        self.terms.bit_or(*a, *b)
+        self.by_cases(*a, *b, |symbols, a, b| symbols.terms.bit_or(a, b))
     }
     fn xor(&mut self, a: &Term, b: &Term) -> Term {
-        self.terms.bit_xor(*a, *b)
+        self.by_cases(*a, *b, Self::differing)
     }
     fn shift_left(&mut self, a: &Term, amount: &Term) -> Term {
         self.terms.shl(*a, *amount)
     }
     fn shift_right(&mut self, a: &Term, amount: &Term) -> Term {
-        if self.literal(*amount) == Some(63)
-            && let Node::Sub(x, y) = self.terms.node(*a)
-            && (self.terms.bits(x) | self.terms.bits(y)) >> 63 == 0
-        {
-            let below = self.terms.ult(x, y);
+        if self.literal(*amount) == Some(63) {
+            let sign = self.sign(*a);
             let (one, zero) = (self.word(1), self.word(0));
-            return self.terms.ite(below, one, zero);
+            return self.terms.ite(sign, one, zero);
         }
         self.terms.lshr(*a, *amount)
     }
     fn shift_right_signed(&mut self, a: &Term, amount: &Term) -> Term {
+        if self.literal(*amount) == Some(63) {
+            let sign = self.sign(*a);
+            let (all, zero) = (self.word(u64::MAX), self.word(0));
+            return self.terms.ite(sign, all, zero);
+        }
         self.terms.ashr(*a, *amount)
     }
     fn equal(&mut self, a: &Term, b: &Term) -> Term {
@@ -231,6 +356,12 @@ impl Words for Symbols {
             };
             if value & !self.terms.bits(side) != 0 {
                 return self.terms.bool(false);
+            }
+            // Nothing differs.
+            if value == 0
+                && let Node::BitXor(x, y) | Node::Sub(x, y) = self.terms.node(side)
+            {
+                return self.equal(&x, &y);
             }
             if let Node::Ite(condition, x, y) = self.terms.node(side) {
                 let (x, y) = (self.equal(&x, &other), self.equal(&y, &other));

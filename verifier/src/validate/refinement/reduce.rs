@@ -1,0 +1,644 @@
+//! Questions without bits: words as sets of numbers, or as integers.
+//!
+//! Questions about bytes speak of words in two ways: as sets, of which a bit is asked for, and as
+//! numbers, which are compared and added. Z3 decides a formula of truth values, functions and
+//! integers in a tenth of the time that 64 bits take. So a set becomes a predicate over an index, a
+//! number an integer, the lowest bit of a word a number of which it is said what it is; and what
+//! is neither becomes a number of which nothing is said.
+//!
+//! Everything said here of words is true of them. So if what is left has no model, then neither has
+//! the question; a model says nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::memory::Axis;
+use super::words::{Known, Symbols};
+use crate::smt::{Bits, Func, Node, Sort, Term};
+
+/// How often indices may bring in facts that bring in indices.
+const ROUNDS: usize = 4;
+
+/// What stands for words: the same in every question.
+#[derive(Debug, Default)]
+pub(super) struct Stand {
+    /// The positions of lowest bits, by word.
+    lowest: BTreeMap<Term, Term>,
+    /// Whether two words are equal, and an index at which they differ if not.
+    equal: BTreeMap<(Term, Term), (Term, Term)>,
+    /// Numbers and truth values of which nothing is said.
+    opaque: BTreeMap<Term, Term>,
+    unknown: BTreeMap<(Term, Term), Term>,
+    /// The bits of what a function gives.
+    bits_of: BTreeMap<Func, Func>,
+    /// What a function gives, without the bits outside of a mask.
+    masked: BTreeMap<(Func, u64), Func>,
+    /// How many bits values have.
+    pub(super) widths: Bits,
+}
+
+/// One question.
+pub(super) struct Reducer<'a> {
+    pub(super) symbols: &'a mut Symbols,
+    stand: &'a mut Stand,
+    /// What the bits of what functions give count.
+    axes: &'a BTreeMap<Func, Axis>,
+    formulas: BTreeMap<Term, Term>,
+    numbers: BTreeMap<Term, Term>,
+    bits: BTreeMap<(Term, Term), Term>,
+    /// What is said of what stands for words.
+    pub(super) said: Vec<Term>,
+    /// Indices of bits, and what they count.
+    pub(super) indices: BTreeSet<(Term, Axis)>,
+    words: BTreeSet<Term>,
+    pairs: BTreeSet<(Term, Term)>,
+    /// Words that are equal.
+    alike: BTreeSet<(Term, Term)>,
+    /// Words and pairs of words, and the indices at which it was said what they are.
+    told: BTreeSet<(Term, Option<Term>, Term)>,
+}
+
+impl<'a> Reducer<'a> {
+    pub(super) fn new(
+        symbols: &'a mut Symbols,
+        stand: &'a mut Stand,
+        axes: &'a BTreeMap<Func, Axis>,
+    ) -> Self {
+        Self {
+            symbols,
+            stand,
+            axes,
+            formulas: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            bits: BTreeMap::new(),
+            said: Vec::new(),
+            indices: BTreeSet::new(),
+            words: BTreeSet::new(),
+            pairs: BTreeSet::new(),
+            alike: BTreeSet::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    /// What an assertion says without bits.
+    pub(super) fn assertion(&mut self, term: Term) -> Term {
+        match self.symbols.terms.node(term) {
+            Node::And(operands) => {
+                let operands = operands.to_vec();
+                let all: Vec<Term> = operands.into_iter().map(|t| self.assertion(t)).collect();
+                self.symbols.terms.and(&all)
+            }
+            Node::Eq(a, b)
+                if self.symbols.terms.sort(a) == Sort::Word
+                    && (self.is_set(a) || self.is_set(b)) =>
+            {
+                self.alike.insert((a, b));
+                self.symbols.terms.bool(true)
+            }
+            _ => self.formula(term),
+        }
+    }
+
+    /// A formula without bits, which holds wherever the given one does.
+    pub(super) fn formula(&mut self, term: Term) -> Term {
+        if let Some(&known) = self.formulas.get(&term) {
+            return known;
+        }
+        let result = match self.symbols.terms.node(term) {
+            Node::Bool(_) => term,
+            Node::Not(a) => {
+                let a = self.formula(a);
+                self.symbols.terms.not(a)
+            }
+            Node::And(operands) => {
+                let operands = operands.to_vec();
+                let all: Vec<Term> = operands.into_iter().map(|t| self.formula(t)).collect();
+                self.symbols.terms.and(&all)
+            }
+            Node::Or(operands) => {
+                let operands = operands.to_vec();
+                let all: Vec<Term> = operands.into_iter().map(|t| self.formula(t)).collect();
+                self.symbols.terms.or(&all)
+            }
+            Node::Ite(c, a, b) => {
+                let [c, a, b] = [c, a, b].map(|t| self.formula(t));
+                self.symbols.terms.ite(c, a, b)
+            }
+            Node::Eq(a, b) if self.symbols.terms.sort(a) == Sort::Bool => {
+                let [a, b] = [a, b].map(|t| self.formula(t));
+                self.symbols.terms.iff(a, b)
+            }
+            Node::Eq(a, b) => self.equality(a, b),
+            Node::Ult(a, b) => {
+                let [a, b] = [a, b].map(|t| self.number(t));
+                self.symbols.terms.ult(a, b)
+            }
+            Node::Slt(a, b) => {
+                // The order of signed words is that of words with the other sign.
+                let half = self.symbols.word(1 << 63);
+                let [a, b] = [a, b].map(|t| {
+                    let t = self.number(t);
+                    self.symbols.terms.add(half, t)
+                });
+                self.symbols.terms.ult(a, b)
+            }
+            Node::Apply(func, arguments) => {
+                let arguments = arguments.to_vec();
+                let arguments: Vec<Term> = arguments.into_iter().map(|t| self.number(t)).collect();
+                self.symbols.terms.apply(func, &arguments)
+            }
+            _ => self.opaque(term),
+        };
+        self.formulas.insert(term, result);
+        result
+    }
+
+    /// The number that a word is.
+    fn number(&mut self, term: Term) -> Term {
+        if let Some(&known) = self.numbers.get(&term) {
+            return known;
+        }
+        let result = self.as_number(term);
+        self.numbers.insert(term, result);
+        result
+    }
+
+    fn as_number(&mut self, term: Term) -> Term {
+        let bits = |r: &Self, t| r.symbols.terms.bits(t);
+        match self.symbols.terms.node(term) {
+            Node::Word(_) => term,
+            Node::Apply(func, &[word]) if func == self.symbols.position => self.lowest(word),
+            Node::Apply(func, arguments) => {
+                let arguments = arguments.to_vec();
+                let arguments: Vec<Term> = arguments.into_iter().map(|t| self.number(t)).collect();
+                self.symbols.terms.apply(func, &arguments)
+            }
+            Node::Ite(c, a, b) => {
+                let c = self.formula(c);
+                let [a, b] = [a, b].map(|t| self.number(t));
+                self.symbols.terms.ite(c, a, b)
+            }
+            Node::Add(a, b) => {
+                let [a, b] = [a, b].map(|t| self.number(t));
+                self.symbols.terms.add(a, b)
+            }
+            Node::Sub(a, b) => {
+                let [a, b] = [a, b].map(|t| self.number(t));
+                self.symbols.terms.sub(a, b)
+            }
+            Node::Mul(a, b) if self.symbols.literal(a).is_some() => {
+                let b = self.number(b);
+                self.symbols.terms.mul(a, b)
+            }
+            Node::Udiv(a, b) if self.symbols.literal(b).is_some_and(|b| b > 0) => {
+                let a = self.number(a);
+                self.symbols.terms.udiv(a, b)
+            }
+            Node::Urem(a, b) if self.symbols.literal(b).is_some_and(|b| b > 0) => {
+                let a = self.number(a);
+                self.symbols.terms.urem(a, b)
+            }
+            Node::Shl(a, by) => match self.symbols.literal(by) {
+                Some(by) if by < 64 => {
+                    let factor = self.symbols.word(1 << by);
+                    let a = self.number(a);
+                    self.symbols.terms.mul(factor, a)
+                }
+                _ => self.opaque(term),
+            },
+            Node::Lshr(a, by) => match self.symbols.literal(by) {
+                Some(by) if by < 64 => {
+                    let divisor = self.symbols.word(1 << by);
+                    let a = self.number(a);
+                    self.symbols.terms.udiv(a, divisor)
+                }
+                _ => self.opaque(term),
+            },
+            Node::BitAnd(mask, x) => match self.symbols.literal(mask) {
+                Some(mask) => self.masked(term, mask, x),
+                None => self.opaque(term),
+            },
+            // No bit of both: a sum.
+            Node::BitOr(a, b) | Node::BitXor(a, b) if bits(self, a) & bits(self, b) == 0 => {
+                let [a, b] = [a, b].map(|t| self.number(t));
+                self.symbols.terms.add(a, b)
+            }
+            Node::BitXor(a, x) => match self.symbols.literal(a) {
+                // All bits that there may be, turned round.
+                Some(mask) if mask & mask.wrapping_add(1) == 0 && bits(self, x) & !mask == 0 => {
+                    let x = self.number(x);
+                    self.symbols.terms.sub(a, x)
+                }
+                _ => self.opaque(term),
+            },
+            _ => self.opaque(term),
+        }
+    }
+
+    fn masked(&mut self, whole: Term, mask: u64, x: Term) -> Term {
+        let low = mask & mask.wrapping_add(1) == 0;
+        match self.symbols.terms.node(x) {
+            Node::Apply(func, &[word]) if func == self.symbols.position => {
+                // Which bit is the lowest is no higher than the highest that there may be.
+                let most = 63 - self.symbols.terms.bits(word).leading_zeros().min(63);
+                let place = self.lowest(word);
+                if u64::from(most) <= mask && low {
+                    return place;
+                }
+                match low {
+                    true if mask < 63 => {
+                        let divisor = self.symbols.word(mask + 1);
+                        self.symbols.terms.urem(place, divisor)
+                    }
+                    true => place,
+                    false => self.opaque(whole),
+                }
+            }
+            Node::Apply(func, arguments) if matches!(self.symbols.known.get(&func), Some(&Known::Within(within)) if within == mask) =>
+            {
+                // It is never read without that mask.
+                let arguments = arguments.to_vec();
+                let narrow = self.narrow(func, mask);
+                let arguments: Vec<Term> = arguments.into_iter().map(|t| self.number(t)).collect();
+                self.symbols.terms.apply(narrow, &arguments)
+            }
+            _ if low && self.symbols.terms.bits(x) & !mask == 0 => self.number(x),
+            _ if low => {
+                let x = self.number(x);
+                let divisor = self.symbols.word(mask + 1);
+                self.symbols.terms.urem(x, divisor)
+            }
+            _ => self.opaque(whole),
+        }
+    }
+
+    /// A function that gives what another one gives, without the bits outside of a mask.
+    fn narrow(&mut self, func: Func, mask: u64) -> Func {
+        if let Some(&known) = self.stand.masked.get(&(func, mask)) {
+            return known;
+        }
+        let terms = &mut self.symbols.terms;
+        let domain = terms.signature(func).0.to_vec();
+        let name = format!("narrow_{}", terms.name(func));
+        let narrow = terms.declare(&name, &domain, Sort::Word);
+        self.stand.masked.insert((func, mask), narrow);
+        self.stand.widths.insert(narrow, 64 - mask.leading_zeros());
+        narrow
+    }
+
+    /// A value of which nothing is said.
+    fn opaque(&mut self, term: Term) -> Term {
+        let sort = self.symbols.terms.sort(term);
+        let terms = &mut self.symbols.terms;
+        let make = || terms.constant("opaque", sort);
+        *self.stand.opaque.entry(term).or_insert_with(make)
+    }
+
+    /// The position of the lowest bit of a word.
+    fn lowest(&mut self, word: Term) -> Term {
+        let place = match self.stand.lowest.get(&word) {
+            Some(&place) => place,
+            None => {
+                let func = self.symbols.terms.declare("lowest", &[], Sort::Word);
+                let place = self.symbols.terms.apply(func, &[]);
+                self.stand.widths.insert(func, 6);
+                self.stand.lowest.insert(word, place);
+                place
+            }
+        };
+        if self.words.insert(word) {
+            let zero = self.symbols.word(0);
+            let none = self.is_zero(word);
+            let some = self.symbols.terms.not(none);
+            let there = self.bit(word, place);
+            let said = self.symbols.terms.implies(some, there);
+            self.said.push(said);
+            let first = self.symbols.terms.eq(place, zero);
+            let said = self.symbols.terms.implies(none, first);
+            self.said.push(said);
+        }
+        place
+    }
+
+    /// Whether a word is 0.
+    fn is_zero(&mut self, word: Term) -> Term {
+        let zero = self.symbols.word(0);
+        self.same_bits(zero, word)
+    }
+
+    fn equality(&mut self, a: Term, b: Term) -> Term {
+        for (value, x) in [(a, b), (b, a)] {
+            let Some(value) = self.symbols.literal(value) else {
+                continue;
+            };
+            let bits = self.symbols.terms.bits(x);
+            if value & !bits != 0 {
+                return self.symbols.terms.bool(false);
+            }
+            if bits.is_power_of_two() {
+                let at = self.symbols.word(u64::from(bits.trailing_zeros()));
+                let bit = self.bit(x, at);
+                return if value == 0 {
+                    self.symbols.terms.not(bit)
+                } else {
+                    bit
+                };
+            }
+        }
+        if self.is_set(a) || self.is_set(b) {
+            return self.same_bits(a, b);
+        }
+        let [x, y] = [a, b].map(|t| self.number(t));
+        let equal = self.symbols.terms.eq(x, y);
+        if self.may_be_set(a) && self.may_be_set(b) {
+            // Equal numbers have the same bits, and others have not.
+            let same = self.same_bits(a, b);
+            let both = self.symbols.terms.iff(same, equal);
+            self.said.push(both);
+        }
+        equal
+    }
+
+    /// Whether a word has the same bits as another one.
+    fn same_bits(&mut self, a: Term, b: Term) -> Term {
+        let key = (a.min(b), a.max(b));
+        if a == b {
+            return self.symbols.terms.bool(true);
+        }
+        let (same, place) = match self.stand.equal.get(&key) {
+            Some(&known) => known,
+            None => {
+                let same = self.symbols.terms.constant("same", Sort::Bool);
+                let func = self.symbols.terms.declare("differ_at", &[], Sort::Word);
+                let place = self.symbols.terms.apply(func, &[]);
+                self.stand.widths.insert(func, 6);
+                self.stand.equal.insert(key, (same, place));
+                (same, place)
+            }
+        };
+        if self.pairs.insert(key) {
+            let [x, y] = [a, b].map(|t| self.bit(t, place));
+            let differ = self.symbols.terms.xor(x, y);
+            let said = self.symbols.terms.or(&[same, differ]);
+            self.said.push(said);
+        }
+        same
+    }
+
+    /// Whether a word is seen to be a set.
+    fn is_set(&self, term: Term) -> bool {
+        let terms = &self.symbols.terms;
+        let literal = |t| self.symbols.literal(t).is_some();
+        match terms.node(term) {
+            Node::BitAnd(a, b) if literal(a) => self.is_set(b),
+            Node::BitAnd(..) => true,
+            Node::BitXor(a, b) if literal(a) => self.is_set(b),
+            Node::BitOr(a, b) | Node::BitXor(a, b) => terms.bits(a) & terms.bits(b) != 0,
+            Node::Shl(_, by) | Node::Lshr(_, by) => !literal(by),
+            Node::Ite(_, a, b) => self.is_set(a) || self.is_set(b),
+            _ => false,
+        }
+    }
+
+    /// Whether a word may be one: nothing is computed with it.
+    fn may_be_set(&self, term: Term) -> bool {
+        match self.symbols.terms.node(term) {
+            Node::Apply(func, _) => func != self.symbols.position,
+            Node::BitAnd(_, x) => self.may_be_set(x),
+            Node::Ite(_, a, b) => self.may_be_set(a) && self.may_be_set(b),
+            Node::Word(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a bit of a word is set; `at` is a number.
+    pub(super) fn bit(&mut self, word: Term, at: Term) -> Term {
+        if let Some(&known) = self.bits.get(&(word, at)) {
+            return known;
+        }
+        let result = self.as_bit(word, at);
+        self.bits.insert((word, at), result);
+        result
+    }
+
+    fn as_bit(&mut self, word: Term, at: Term) -> Term {
+        let literal = |r: &Self, t| r.symbols.literal(t);
+        match self.symbols.terms.node(word) {
+            Node::Word(value) => self.bit_of(value, at),
+            Node::BitAnd(a, b) => {
+                for (x, other) in [(a, b), (b, a)] {
+                    if self.is_less_one(other, x) {
+                        // All but the lowest.
+                        let lowest = self.lowest(x);
+                        let same = self.symbols.terms.eq(lowest, at);
+                        let other = self.symbols.terms.not(same);
+                        let bit = self.bit(x, at);
+                        return self.symbols.terms.and(&[bit, other]);
+                    }
+                    if matches!(self.symbols.terms.node(other), Node::Sub(zero, y)
+                        if y == x && literal(self, zero) == Some(0))
+                    {
+                        // The lowest alone.
+                        let lowest = self.lowest(x);
+                        let same = self.symbols.terms.eq(lowest, at);
+                        let none = self.is_zero(x);
+                        let some = self.symbols.terms.not(none);
+                        return self.symbols.terms.and(&[some, same]);
+                    }
+                }
+                let [x, y] = [a, b].map(|t| self.bit(t, at));
+                self.symbols.terms.and(&[x, y])
+            }
+            Node::BitOr(a, b) => {
+                let [x, y] = [a, b].map(|t| self.bit(t, at));
+                self.symbols.terms.or(&[x, y])
+            }
+            Node::BitXor(a, b) => {
+                let [x, y] = [a, b].map(|t| self.bit(t, at));
+                self.symbols.terms.xor(x, y)
+            }
+            Node::Ite(c, a, b) => {
+                let c = self.formula(c);
+                let [x, y] = [a, b].map(|t| self.bit(t, at));
+                self.symbols.terms.ite(c, x, y)
+            }
+            Node::Shl(x, by) => {
+                let by = self.number(by);
+                let inside = self.inside(at);
+                let reached = self.symbols.terms.ule(by, at);
+                let from = self.symbols.terms.sub(at, by);
+                let bit = if literal(self, x) == Some(1) {
+                    self.symbols.terms.eq(at, by)
+                } else {
+                    self.bit(x, from)
+                };
+                self.symbols.terms.and(&[inside, reached, bit])
+            }
+            Node::Lshr(x, by) => {
+                let by = self.number(by);
+                let from = self.symbols.terms.add(at, by);
+                let few = self.inside(by);
+                let inside = self.inside(at);
+                let bit = self.bit(x, from);
+                self.symbols.terms.and(&[few, inside, bit])
+            }
+            Node::Add(minus, power) if literal(self, minus) == Some(u64::MAX) => {
+                match self.symbols.terms.node(power) {
+                    // All bits below a number.
+                    Node::Shl(one, end) if literal(self, one) == Some(1) => {
+                        let end = self.number(end);
+                        let inside = self.inside(at);
+                        let below = self.symbols.terms.ult(at, end);
+                        self.symbols.terms.and(&[inside, below])
+                    }
+                    _ => self.unknown_bit(word, at),
+                }
+            }
+            Node::Apply(func, arguments) if func != self.symbols.position => {
+                let arguments = arguments.to_vec();
+                let mut arguments: Vec<Term> =
+                    arguments.into_iter().map(|t| self.number(t)).collect();
+                let bits_of = self.bits_of(func);
+                if let Some(&axis) = self.axes.get(&func) {
+                    self.indices.insert((at, axis));
+                }
+                arguments.push(at);
+                let bit = self.symbols.terms.apply(bits_of, &arguments);
+                let inside = self.inside(at);
+                self.symbols.terms.and(&[inside, bit])
+            }
+            _ => self.unknown_bit(word, at),
+        }
+    }
+
+    fn unknown_bit(&mut self, word: Term, at: Term) -> Term {
+        let bits = self.symbols.terms.bits(word);
+        if bits == 1 {
+            // A truth value as a number.
+            let (zero, one) = (self.symbols.word(0), self.symbols.word(1));
+            let value = self.number(word);
+            let [first, set] = [
+                self.symbols.terms.eq(at, zero),
+                self.symbols.terms.eq(value, one),
+            ];
+            return self.symbols.terms.and(&[first, set]);
+        }
+        let terms = &mut self.symbols.terms;
+        let make = || terms.constant("bit", Sort::Bool);
+        *self.stand.unknown.entry((word, at)).or_insert_with(make)
+    }
+
+    fn bits_of(&mut self, func: Func) -> Func {
+        let terms = &mut self.symbols.terms;
+        *self.stand.bits_of.entry(func).or_insert_with(|| {
+            let mut domain = terms.signature(func).0.to_vec();
+            domain.push(Sort::Word);
+            let name = format!("bit_of_{}", terms.name(func));
+            terms.declare(&name, &domain, Sort::Bool)
+        })
+    }
+
+    /// Whether a number is one of a bit.
+    fn inside(&mut self, at: Term) -> Term {
+        if let Node::Apply(func, []) = self.symbols.terms.node(at)
+            && self.stand.widths.get(&func).is_some_and(|&bits| bits <= 6)
+        {
+            return self.symbols.terms.bool(true);
+        }
+        let all = self.symbols.word(64);
+        self.symbols.terms.ult(at, all)
+    }
+
+    fn is_less_one(&self, less: Term, word: Term) -> bool {
+        matches!(self.symbols.terms.node(less), Node::Add(minus, x)
+            if x == word && self.symbols.literal(minus) == Some(u64::MAX))
+    }
+
+    /// Whether a bit of a number is set.
+    fn bit_of(&mut self, value: u64, at: Term) -> Term {
+        if let Some(at) = self.symbols.literal(at) {
+            let set = u32::try_from(at).is_ok_and(|at| value.checked_shr(at).unwrap_or(0) & 1 == 1);
+            return self.symbols.terms.bool(set);
+        }
+        let mut runs = Vec::new();
+        let mut from = 0;
+        while from < 64 && value >> from != 0 {
+            let first = from + (value >> from).trailing_zeros();
+            let length = (value >> first).trailing_ones();
+            let [low, high] = [first, first + length].map(|n| self.symbols.word(u64::from(n)));
+            let not_before = self.symbols.terms.ule(low, at);
+            let before_end = self.symbols.terms.ult(at, high);
+            runs.push(self.symbols.terms.and(&[not_before, before_end]));
+            from = first + length;
+        }
+        self.symbols.terms.or(&runs)
+    }
+
+    /// What the bits of words count, as far as it is known.
+    fn axes_of(&self, words: &[Term]) -> BTreeSet<Axis> {
+        let mut seen: BTreeSet<Term> = words.iter().copied().collect();
+        let mut open = words.to_vec();
+        let mut axes = BTreeSet::new();
+        while let Some(term) = open.pop() {
+            let terms = &self.symbols.terms;
+            let below: &[Term] = match terms.node(term) {
+                Node::Apply(func, _) => {
+                    axes.extend(self.axes.get(&func));
+                    &[]
+                }
+                Node::Ite(..) => &terms.operands(term)[1..],
+                Node::Shl(..) | Node::Lshr(..) => &terms.operands(term)[..1],
+                _ => terms.operands(term),
+            };
+            open.extend(below.iter().copied().filter(|&t| seen.insert(t)));
+        }
+        axes
+    }
+
+    /// Says of each word that was asked for what it is at each index that occurs.
+    pub(super) fn finish(&mut self) {
+        for _ in 0..ROUNDS {
+            let before = self.said.len();
+            let words: Vec<Term> = self.words.iter().copied().collect();
+            for word in words {
+                let place = self.lowest(word);
+                for at in self.indices_of(&[word]) {
+                    if at == place || !self.told.insert((word, None, at)) {
+                        continue;
+                    }
+                    let bit = self.bit(word, at);
+                    let not_before = self.symbols.terms.ule(place, at);
+                    let said = self.symbols.terms.implies(bit, not_before);
+                    self.said.push(said);
+                }
+            }
+            let pairs: Vec<(Term, Term)> = self.pairs.iter().chain(&self.alike).copied().collect();
+            for (a, b) in pairs {
+                let same = if self.alike.contains(&(a, b)) {
+                    self.symbols.terms.bool(true)
+                } else {
+                    self.same_bits(a, b)
+                };
+                for at in self.indices_of(&[a, b]) {
+                    if !self.told.insert((a, Some(b), at)) {
+                        continue;
+                    }
+                    let [x, y] = [a, b].map(|t| self.bit(t, at));
+                    let alike = self.symbols.terms.iff(x, y);
+                    let said = self.symbols.terms.implies(same, alike);
+                    self.said.push(said);
+                }
+            }
+            if self.said.len() == before {
+                break;
+            }
+        }
+    }
+
+    fn indices_of(&self, words: &[Term]) -> Vec<Term> {
+        let axes = self.axes_of(words);
+        let fits = |axis| axes.is_empty() || axes.contains(axis);
+        let fitting = self.indices.iter().filter(|(_, axis)| fits(axis));
+        let all: BTreeSet<Term> = fitting.map(|&(at, _)| at).collect();
+        all.into_iter().collect()
+    }
+}
