@@ -47,16 +47,26 @@ impl Terms {
 
     /// A formula that is the same wherever the condition has this value.
     pub fn assume(&mut self, formula: Term, condition: Term, value: bool) -> Term {
-        let value = self.bool(value);
+        self.assume_all(formula, &[(condition, value)])
+    }
+
+    /// A formula that is the same wherever all these conditions have these values.
+    pub fn assume_all(&mut self, formula: Term, conditions: &[(Term, bool)]) -> Term {
+        let Some(&(oldest, _)) = conditions.iter().min() else {
+            return formula;
+        };
         let mut done: HashMap<Term, Term, FxBuildHasher> = HashMap::default();
-        done.insert(condition, value);
+        for &(condition, value) in conditions {
+            let value = self.bool(value);
+            done.insert(condition, value);
+        }
         let mut open = vec![(formula, false)];
         while let Some((term, ready)) = open.pop() {
             if done.contains_key(&term) {
                 continue;
             }
             // No operand is younger than what it is an operand of.
-            let untouched = term < condition || self.operands(term).is_empty();
+            let untouched = term < oldest || self.operands(term).is_empty();
             if untouched {
                 done.insert(term, term);
             } else if ready {

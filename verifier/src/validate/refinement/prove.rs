@@ -204,6 +204,7 @@ impl Prover {
 
     /// Whether a claim holds wherever the guard does.
     pub(super) fn holds(&mut self, guard: Term, claim: Term, indices: &[(Term, Axis)]) -> bool {
+        let claim = self.symbols.given(guard, claim);
         let refuted = self.symbols.terms.not(claim);
         let case = self.symbols.terms.and(&[guard, refuted]);
         self.never(case, indices)

@@ -11,6 +11,9 @@ use progmp_abi::layout;
 use crate::ebpf::arith::Words;
 use crate::smt::{Func, Node, Sort, Term, Terms};
 
+/// How often a claim is made simpler by what is known.
+const CHANGES: usize = 3;
+
 /// Terms, and the function that gives positions of lowest bits.
 #[derive(Debug)]
 pub(super) struct Symbols {
@@ -154,6 +157,33 @@ impl Symbols {
         let shifted = self.terms.lshr(word, at);
         let lowest = self.terms.bit_and(one, shifted);
         self.equal(&lowest, &one)
+    }
+}
+
+impl Symbols {
+    /// A claim as simple as it is where a guard holds.
+    pub(super) fn given(&mut self, guard: Term, claim: Term) -> Term {
+        let parts = match self.terms.node(guard) {
+            Node::And(parts) => parts.to_vec(),
+            _ => vec![guard],
+        };
+        let conditions: Vec<(Term, bool)> = parts
+            .iter()
+            .map(|&part| match self.terms.node(part) {
+                Node::Not(inner) => (inner, false),
+                _ => (part, true),
+            })
+            .filter(|&(part, _)| !matches!(self.terms.node(part), Node::Bool(_)))
+            .collect();
+        let mut claim = claim;
+        for _ in 0..CHANGES {
+            let simpler = self.terms.assume_all(claim, &conditions);
+            if simpler == claim {
+                break;
+            }
+            claim = simpler;
+        }
+        claim
     }
 }
 
