@@ -80,6 +80,17 @@ fn words(shown: &Block) -> Result<u64, Error> {
 
 fn subflows(shown: &Block, live: u64) -> Result<(), Error> {
     let record = |index: usize| block::SUBFLOW + subflow::BYTES * index;
+    for index in 0..layout::SUBFLOWS {
+        for &property in SubflowInt::ALL {
+            if let Some((offset, 8)) = place_of(property) {
+                let value = shown.u64(record(index) + offset);
+                let bits = property.range_bits();
+                hold("W6", bits == 64 || value >> bits == 0, || {
+                    format!("{} of subflow record {index} is {value}", property.name())
+                })?;
+            }
+        }
+    }
     let mut ids = Vec::new();
     for index in (0..layout::SUBFLOWS).filter(|index| live >> index & 1 == 1) {
         let id = shown.u32(record(index) + subflow::ID);
@@ -87,15 +98,6 @@ fn subflows(shown: &Block, live: u64) -> Result<(), Error> {
             format!("subflow record {index} has the id {id}")
         })?;
         ids.push(id);
-        for &property in SubflowInt::ALL {
-            if let Some((offset, 8)) = place_of(property) {
-                let value = shown.u64(record(index) + offset);
-                let bits = property.range_bits();
-                hold("W6", bits == 64 || value >> bits == 0, || {
-                    format!("{} of subflow {id} is {value}", property.name())
-                })?;
-            }
-        }
         let rtt = shown.u64(record(index) + subflow::RTT);
         let rtt_ms = shown.u64(record(index) + subflow::RTT_MS);
         hold("W6", rtt_ms == rtt / 1000, || {

@@ -52,6 +52,10 @@ impl Terms {
                     None => !below(a | b),
                 }
             }
+            Node::Mul(a, b) => match up_to(of(a)).checked_mul(up_to(of(b))) {
+                Some(most) => up_to(most),
+                None => u64::MAX,
+            },
             Node::Urem(a, b) => up_to(of(a).max(of(b))),
             Node::Udiv(a, b) => match literal(b) {
                 Some(by) if by > 0 => up_to(up_to(of(a)) / by),
@@ -284,6 +288,15 @@ mod tests {
                 t.bit_xor(masked, shifted)
             },
             |x, y| (((x & 15) | (y & 0xff00)) & 15) ^ (((x & 15) | (y & 0xff00)) >> 4),
+        ),
+        (
+            |t, x, y| {
+                let [mask, three] = [0xffff, 3].map(|v| t.word(v));
+                let x = t.bit_and(mask, x);
+                let y = t.bit_and(three, y);
+                t.mul(x, y)
+            },
+            |x, y| (x & 0xffff) * (y & 3),
         ),
         (
             |t, x, y| {

@@ -101,6 +101,20 @@ impl Prover {
                 self.symbols.known.insert(member.start, within);
             }
         }
+        // W6.
+        for (at, bits) in [
+            (block::SUBFLOW + subflow::RTT, 40),
+            (block::SUBFLOW + subflow::RTT_MS, 40),
+            (block::SUBFLOW + subflow::RTT_VAR, 40),
+            (block::SUBFLOW + subflow::DELIVERY_RATE, 48),
+            (block::SUBFLOW + subflow::PACING_RATE, 48),
+            (block::SUBFLOW + subflow::SEND_RATE, 48),
+            (block::TIME_MS, 48),
+        ] {
+            let func = self.start(at);
+            let within = Known::Within((1 << bits) - 1);
+            self.symbols.known.insert(func, within);
+        }
         let flags: Vec<usize> = SubflowBool::ALL.iter().map(|&flag| word_of(flag)).collect();
         let flagged = flags.iter().map(|&at| (at, Known::Within(0xffff_ffff)));
         let somes = QueueName::ALL.iter();
@@ -142,27 +156,6 @@ impl Prover {
             let inside = self.symbols.terms.implies(set, bit);
             self.each(&[func], inside, y, Axis::Subflow);
         }
-        // W6.
-        for (field, bits) in [
-            (subflow::RTT, 40),
-            (subflow::RTT_MS, 40),
-            (subflow::RTT_VAR, 40),
-            (subflow::DELIVERY_RATE, 48),
-            (subflow::PACING_RATE, 48),
-            (subflow::SEND_RATE, 48),
-        ] {
-            let func = self.start(block::SUBFLOW + field);
-            let value = self.symbols.terms.apply(func, &[y]);
-            let limit = self.symbols.word(1 << bits);
-            let small = self.symbols.terms.ult(value, limit);
-            let claim = self.symbols.terms.implies(bit, small);
-            self.each(&[func], claim, y, Axis::Subflow);
-        }
-        let time = self.start(block::TIME_MS);
-        let value = self.scalar(block::TIME_MS);
-        let limit = self.symbols.word(1 << 48);
-        let small = self.symbols.terms.ult(value, limit);
-        self.fact(&[time], small);
         // W9.
         for name in QueueName::ALL {
             let some = self.scalar(queue_at(name) + queue::SOME);

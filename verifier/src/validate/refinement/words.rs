@@ -324,19 +324,11 @@ impl Words for Symbols {
         self.by_cases(*a, *b, |symbols, a, b| symbols.terms.sub(a, b))
     }
     fn multiply(&mut self, a: &Term, b: &Term) -> Term {
-        let known = [*a, *b].map(|term| self.literal(term));
-        match known {
-            // Both known, nothing to multiply, or a look into the table of lowest bits.
-            [Some(_), Some(_)]
-            | [Some(0 | 1 | layout::DEBRUIJN), _]
-            | [_, Some(0 | 1 | layout::DEBRUIJN)] => self.terms.mul(*a, *b),
-            _ => {
-                // In one order, by more than age: literals may be older or younger.
-                let key = |term: &Term| (self.literal(*term).is_none(), *term);
-                let (a, b) = if key(a) <= key(b) { (a, b) } else { (b, a) };
-                self.terms.apply(self.product, &[*a, *b])
-            }
+        if self.literal(*a).is_some() || self.literal(*b).is_some() {
+            return self.terms.mul(*a, *b);
         }
+        let (a, b) = (*a.min(b), *a.max(b));
+        self.terms.apply(self.product, &[a, b])
     }
     fn divide(&mut self, a: &Term, b: &Term) -> Term {
         if self.literal(*a).is_some() && self.literal(*b).is_some() {
