@@ -78,25 +78,26 @@ fn proof(
     let p = domain.canonical_packet;
     let mut proof = Proof {
         packet: domain.symbol("turn", Sort::Packet, &[]),
+        other: domain.fresh_variable(Kind::Packet),
         count: domain.symbol("sent_before", Sort::Word, &[]),
         shown: domain.symbol("shown", Sort::Bool, &[p]),
         side: Side::new(&room, domain, Profile::Proof, *options),
         options: *options,
+        paths: 1,
     };
     proof.side.scripts = wanted.then(Vec::new);
     let run = proof.side.domain.run;
-    for _ in 0..Path::MOST {
+    loop {
         proof.side.domain.run = run;
         proof.path(before, after)?;
         let path = proof.side.domain.path.as_mut();
         if !path.expect("a path is followed").turn() {
             break;
         }
+        proof.count_path()?;
     }
-    let domain = &mut proof.side.domain;
-    let path = domain.path.as_ref().expect("a path is followed");
-    if domain.terms.exhausted() || !path.is_done() {
-        return Err("the proof is too large");
+    if proof.side.domain.terms.exhausted() {
+        return Err(LARGE);
     }
     Ok(proof.side.scripts.unwrap_or_default())
 }
@@ -104,8 +105,12 @@ fn proof(
 struct Proof {
     side: Side<Unbounded>,
     options: Options,
+    /// Paths that were begun.
+    paths: usize,
     /// The packet whose turn it is in the loop.
     packet: Term,
+    /// Some packet, for a binder.
+    other: Term,
     /// How many packets were sent before it.
     count: Term,
     /// What the host shows of Q then.
@@ -120,6 +125,7 @@ struct Only {
 }
 
 type Why = &'static str;
+const LARGE: Why = "the proof is too large";
 const FIRST: Why = "the first packet is pushed as the source does";
 const STEP: Why = "an iteration pushes the next packet or returns";
 const SAME: Why = "the source pushes the next packet on the same subflow";
@@ -140,24 +146,34 @@ impl Proof {
                 let mut cases =
                     compare(d, &source, &compressed).ok_or("other paths differ in their loops")?;
                 cases.extend(d.lockstep.take());
-                self.impossible(cases, "what is not compressed is the same")
+                self.impossible(&[], cases, "what is not compressed is the same")
             }
             (1, 0) => self.tail(before, &start, &source, &compressed),
             _ => Err("there is one loop at the end"),
         }
     }
 
-    fn impossible(&mut self, cases: Vec<Term>, why: Why) -> Result<(), Why> {
+    /// One more path is begun.
+    fn count_path(&mut self) -> Result<(), Why> {
+        self.paths += 1;
+        if self.paths > Path::MOST {
+            return Err(LARGE);
+        }
+        Ok(())
+    }
+
+    /// None of these cases can be, under what is known.
+    fn impossible(&mut self, known: &[Term], cases: Vec<Term>, why: Why) -> Result<(), Why> {
         if self.side.domain.path.as_ref().is_none_or(Path::is_lost) {
-            return Err("the proof is too large");
+            return Err(LARGE);
         }
         // Mostly one question is enough.
         let any = self.side.domain.terms.or(&cases);
-        let holds = never(&mut self.side, any, &self.options)
+        let holds = never(&mut self.side, known, any, &self.options)
             || cases.len() > 1
                 && cases
                     .into_iter()
-                    .all(|case| never(&mut self.side, case, &self.options));
+                    .all(|case| never(&mut self.side, known, case, &self.options));
         if holds { Ok(()) } else { Err(why) }
     }
 
@@ -206,10 +222,7 @@ impl Proof {
         // 2. The list is the beginning of Q.
         let d = &mut self.side.domain;
         let queue = Rc::clone(made.entered.queue(QueueName::Send));
-        let (x, y) = (
-            d.fresh_variable(Kind::Packet),
-            d.fresh_variable(Kind::Packet),
-        );
+        let (x, y) = (self.packet, self.other);
         let (in_list, in_queue) = (d.at(&made.list, x), d.at(&queue, x));
         let absent = d.terms.not(in_queue);
         let mut cases = vec![d.terms.and(&[in_list, absent])];
@@ -251,9 +264,9 @@ impl Proof {
             .iter()
             .flat_map(|(cases, _)| cases.iter().copied())
             .collect();
-        if self.impossible(all, STEP).is_err() {
+        if self.impossible(&[], all, STEP).is_err() {
             for (cases, why) in stages {
-                self.impossible(cases, why)?;
+                self.impossible(&[], cases, why)?;
             }
         }
 

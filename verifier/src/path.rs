@@ -59,11 +59,6 @@ impl Path {
         self.repeated = true;
     }
 
-    /// Whether it was the last one.
-    pub(crate) const fn is_done(&self) -> bool {
-        self.answers.is_empty()
-    }
-
     /// What was asked in this run.
     pub(crate) fn so_far(&self) -> &[(Term, bool)] {
         &self.answers[..self.next]
@@ -88,10 +83,18 @@ impl Path {
     pub(crate) fn turn(&mut self) -> bool {
         self.shown.clear();
         self.repeated = false;
-        while let Some((condition, answer)) = self.answers.pop() {
+        self.turn_after(0)
+    }
+
+    /// The next path that begins with so many answers of this one, of which what was shown then still holds; what comes
+    /// behind them is run again. `false` if there is none: then they are all that is left of this path.
+    pub(crate) fn turn_after(&mut self, kept: usize) -> bool {
+        while self.answers.len() > kept
+            && let Some((condition, answer)) = self.answers.pop()
+        {
             if answer {
                 self.answers.push((condition, false));
-                self.next = 0;
+                self.next = kept;
                 return true;
             }
         }
@@ -195,7 +198,10 @@ fn agree_on_path(side: &mut Side<Unbounded>, a: &Program, b: &Program, options: 
     cases.extend(more);
     // Mostly one question is enough.
     let any = side.domain.terms.or(&cases);
-    never(side, any, options) || cases.into_iter().all(|case| never(side, case, options))
+    never(side, &[], any, options)
+        || cases
+            .into_iter()
+            .all(|case| never(side, &[], case, options))
 }
 
 /// Whether no state comes this way.
@@ -203,7 +209,7 @@ fn is_impossible(side: &mut Side<Unbounded>, options: &Options) -> bool {
     let path = side.domain.path.as_mut().expect("a path is followed");
     path.find_again();
     let all = side.domain.terms.bool(true);
-    never(side, all, options)
+    never(side, &[], all, options)
 }
 
 /// Loops of the first program in which nothing happens on this path.
@@ -211,24 +217,31 @@ fn idle_loops(side: &mut Side<Unbounded>, options: &Options) -> Vec<usize> {
     let mut idle = Vec::new();
     for (met, made, body) in side.domain.lockstep.plain() {
         let case = side.domain.does_something(&made, &body);
-        if never(side, case, options) {
+        if never(side, &[], case, options) {
             idle.push(met);
         }
     }
     idle
 }
 
-/// Whether a case cannot be on this path.
-pub(crate) fn never(side: &mut Side<Unbounded>, case: Term, options: &Options) -> bool {
+/// Whether a case cannot be on this path, under what is known.
+pub(crate) fn never(
+    side: &mut Side<Unbounded>,
+    known: &[Term],
+    case: Term,
+    options: &Options,
+) -> bool {
     let domain = &mut side.domain;
-    let rest = domain.under_path(case);
-    if domain.terms.node(rest) == Node::Bool(false) {
-        return true;
+    let mut parts = Vec::new();
+    for &part in [case].iter().chain(known) {
+        let rest = domain.under_path(part);
+        if domain.terms.node(rest) == Node::Bool(false) {
+            return true;
+        }
+        parts.push(rest);
     }
     let path = domain.path.as_ref().expect("a path is followed");
-    let known = [&path.answers[..], &path.shown].concat();
-    let mut parts = vec![rest];
-    for (condition, answer) in known {
+    for (condition, answer) in [&path.answers[..], &path.shown].concat() {
         parts.push(if answer {
             condition
         } else {

@@ -1,7 +1,7 @@
 //! One more execution of the source, in the state that the host has after the packets before.
 //!
 //! What is left of Q there, and how many packets left it, is all that the loop says; the rest is as it
-//! was at the start.
+//! was at the start. The execution has paths of its own, which begin with the answers of the path so far.
 
 use std::rc::Rc;
 
@@ -25,16 +25,65 @@ impl Proof {
         rest: Term,
         mut known: Vec<Term>,
     ) -> Result<(), Why> {
-        let d = &mut self.side.domain;
+        known.extend(self.number_sent(start));
+        let seen_in_q = self.seen_in_q(start, rest);
         let c = self.packet;
-        let p = d.canonical_packet;
-        let [all, unacked, lost] = QueueName::ALL.map(|name| start.queue(name).formula);
 
-        // As many packets of Q were sent as stand before this one.
-        let number = self.count;
+        // So the next packet is the first.
+        let d = &mut self.side.domain;
+        let top = d.witness_end(&set(self.shown), false);
+        let other = distinct(d, top.value, c);
+        let facts = [&known[..], &seen_in_q].concat();
+        self.impossible(&facts, vec![top.null, other], SAME)?;
+        let d = &mut self.side.domain;
+        known.push(d.terms.not(top.null));
+        let path = d.path.as_mut().expect("a path is followed");
+        if d.terms.condition(top.null) == Some(top.null) {
+            path.show(top.null, false);
+        }
+        // What was shown up to here holds on all paths of the execution.
+        let kept = path.so_far().len();
+        known.push(d.terms.eq(top.value, c));
+
+        let [all, unacked, lost] = QueueName::ALL.map(|name| start.queue(name).formula);
+        let left = d.terms.not(rest);
+        let moved = d.terms.and(&[all, left]);
+        let unacked = d.terms.or(&[unacked, moved]);
+        let mut then = start.clone();
+        then.queues = [self.shown, unacked, lost].map(set);
+        loop {
+            self.side.domain.moved = Some(Moved {
+                subflow,
+                count: self.count,
+                sent: moved,
+            });
+            let cases = self.again(before, &then, subflow);
+            self.side.domain.moved = None;
+            // Mostly it is enough to know which packet is the first.
+            let any = self.side.domain.terms.or(&cases);
+            if !never(&mut self.side, &known, any, &self.options) {
+                for case in cases {
+                    if self.impossible(&known, vec![case], SAME).is_err() {
+                        let facts = [&known[..], &seen_in_q].concat();
+                        self.impossible(&facts, vec![case], SAME)?;
+                    }
+                }
+            }
+            let path = self.side.domain.path.as_mut();
+            if !path.expect("a path is followed").turn_after(kept) {
+                return Ok(());
+            }
+            self.count_path()?;
+        }
+    }
+
+    /// As many packets of Q were sent as stand before this one.
+    fn number_sent(&mut self, start: &State<Unbounded>) -> Vec<Term> {
+        let (c, number) = (self.packet, self.count);
+        let d = &mut self.side.domain;
         let limit = d.terms.word(1 << 32);
-        known.push(d.terms.ult(number, limit));
-        for (index, null, elem) in d.gets_of(all) {
+        let mut known = vec![d.terms.ult(number, limit)];
+        for (index, null, elem) in d.gets_of(start.queue(QueueName::Send).formula) {
             let beyond = d.before(Kind::Packet, elem, c);
             let within = d.terms.not(beyond);
             let reached = d.terms.or(&[null, within]);
@@ -43,78 +92,48 @@ impl Proof {
             known.push(d.terms.implies(reached, at_most));
             known.extend(room(d, index, number));
         }
+        known
+    }
 
-        let mut seen_in_q = Vec::new();
-        // What is left of Q may be followed by packets that nobody saw yet.
-        let shown = self.shown;
+    /// What is left of Q may be followed by packets that nobody saw yet.
+    fn seen_in_q(&mut self, start: &State<Unbounded>, rest: Term) -> Vec<Term> {
+        let (shown, q) = (self.shown, self.other);
+        let d = &mut self.side.domain;
+        let p = d.canonical_packet;
         let kept = d.terms.implies(rest, shown);
-        seen_in_q.push(d.terms.forall(&[p], kept));
-        let q = d.fresh_variable(Kind::Packet);
         let (older, in_front) = (
             d.at(start.queue(QueueName::Send), q),
             d.before(Kind::Packet, q, p),
         );
         let behind = d.terms.implies(older, in_front);
         let behind = d.terms.forall(&[q], behind);
-        let seen = d.terms.or(&[all, unacked, lost]);
+        let seen = QueueName::ALL.map(|name| start.queue(name).formula);
+        let seen = d.terms.or(&seen);
         let unseen = d.terms.not(seen);
         let fresh = d.terms.and(&[unseen, behind]);
         let known_or_new = d.terms.or(&[rest, fresh]);
         let only_these = d.terms.implies(shown, known_or_new);
-        seen_in_q.push(d.terms.forall(&[p], only_these));
+        [kept, only_these]
+            .map(|fact| d.terms.forall(&[p], fact))
+            .to_vec()
+    }
 
-        // So the next packet is the first.
-        let shown_set = set(shown);
-        let top = d.witness_end(&shown_set, false);
-        let other = distinct(d, top.value, c);
-        let all_known: Vec<Term> = known.iter().chain(&seen_in_q).copied().collect();
-        let cases = self.under(&all_known, vec![top.null, other]);
-        self.impossible(cases, SAME)?;
+    /// How the execution on the path that comes next could do something else.
+    fn again(&mut self, before: &Program, then: &State<Unbounded>, subflow: Term) -> Vec<Term> {
+        let c = self.packet;
         let d = &mut self.side.domain;
-        known.push(d.terms.not(top.null));
-        if d.terms.condition(top.null) == Some(top.null) {
-            let path = d.path.as_mut().expect("a path is followed");
-            path.show(top.null, false);
-        }
-        known.push(d.terms.eq(top.value, c));
-
-        let left = d.terms.not(rest);
-        let moved = d.terms.and(&[all, left]);
-        let unacked = d.terms.or(&[unacked, moved]);
-        let mut then = start.clone();
-        then.queues = [shown, unacked, lost].map(set);
-        d.moved = Some(Moved {
-            subflow,
-            count: number,
-            sent: moved,
-        });
         d.redo();
-        let run = d.run(before, then);
-        d.moved = None;
+        let run = d.run(before, then.clone());
         // Loops, or too many questions: then no state may come this way.
         let strays = d.path.as_mut().is_some_and(Path::find_again);
-        let cases = match only(&run.log).filter(|_| !strays) {
+        match only(&run.log).filter(|_| !strays) {
             Some(only) => vec![
                 d.terms.not(only.guard),
                 distinct(d, only.subflow, subflow),
                 distinct(d, only.packet, c),
             ],
             None => vec![d.terms.bool(true)],
-        };
-        // Mostly it is enough to know which packet is the first.
-        let few = self.under(&known, cases.clone());
-        known.extend(seen_in_q);
-        let all = self.under(&known, cases);
-        let any = self.side.domain.terms.or(&few);
-        if never(&mut self.side, any, &self.options) {
-            return Ok(());
         }
-        for (few, all) in few.into_iter().zip(all) {
-            if self.impossible(vec![few], SAME).is_err() {
-                self.impossible(vec![all], SAME)?;
-            }
-        }
-        Ok(())
     }
 }
 
