@@ -77,6 +77,14 @@ impl Unbounded {
             let inside = self.at(list, member);
             let some = self.terms.or(&[empty, inside]);
             self.axiom(&outer, some);
+            if let (Some(moved), Kind::Subflow, false) = (&self.moved, list.kind, outer.is_empty())
+            {
+                // What was sent on this one is nowhere said to be, so that Z3 would not try it.
+                let there = self.at(list, moved.subflow);
+                let neither = self.terms.and(&[empty, there]);
+                let fact = self.terms.not(neither);
+                self.axiom(&outer, fact);
+            }
             empty
         };
         self.witnesses.insert(key, (empty, member));
