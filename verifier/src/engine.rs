@@ -6,10 +6,13 @@
 //! other way round. What a search finds is replayed by the interpreter before
 //! anybody sees it.
 
+mod clash;
+
 use std::collections::BTreeMap;
 
 use progmp_ir::{Domain, Needs, Program, SchedState, State};
 
+use self::clash::Clash;
 use crate::bounded::Bounded;
 use crate::concrete::{seed_that_shows, shows};
 use crate::goal::Goal;
@@ -17,8 +20,6 @@ use crate::judge::{Judge, Run};
 use crate::model::state_of;
 use crate::report::{Effort, Size};
 use crate::sample::Samples;
-use crate::smt::numbers::is_numeric;
-use crate::smt::print::script;
 use crate::smt::{Answer, Limits, Node, Profile, Room, Solver, Term, Terms};
 use crate::unbounded::{Arithmetic, Unbounded};
 
@@ -75,12 +76,14 @@ pub(crate) struct Side<D: Domain> {
     solver: Solver,
     /// A solver without base facts, for queries that bring their own.
     lean: Option<Solver>,
-    /// The same of words as integers, shortly and at length.
-    numbers: [Option<Solver>; 2],
+    /// The same of words as integers: shortly, in parts, and at length.
+    numbers: [Option<Solver>; 3],
     asserted: usize,
     room: Room,
     /// Lean queries without a model, as scripts, if somebody wants them.
     pub(crate) scripts: Option<Vec<String>>,
+    /// What was found to clash.
+    clashes: Vec<Clash>,
 }
 
 /// What an encoding offers to [`Side`].
@@ -136,10 +139,11 @@ impl<D: Encoding> Side<D> {
             runs: Vec::new(),
             solver,
             lean: None,
-            numbers: [None, None],
+            numbers: [None, None, None],
             asserted: 0,
             room: room.clone(),
             scripts: None,
+            clashes: Vec::new(),
         }
     }
 
@@ -201,55 +205,7 @@ impl<D: Encoding> Side<D> {
 }
 
 impl Side<Unbounded> {
-    /// Whether a formula has a model, by the axioms about what it mentions.
-    pub(crate) fn check_lean(&mut self, formula: Term, rlimit: u64) -> Answer {
-        if self.domain.terms.exhausted() {
-            return Answer::Unknown(Answer::TERMS.to_owned());
-        }
-        if self.domain.terms.node(formula) == Node::Bool(false) {
-            return Answer::Unsat;
-        }
-        let axioms = self.domain.relevant(formula);
-        let asserted: Vec<Term> = axioms.into_iter().chain([formula]).collect();
-        let answer = if is_numeric(&self.domain.terms, self.domain.widths.bits(), &asserted) {
-            match self.check_as(&asserted, Profile::Numbers, rlimit) {
-                Answer::Unknown(_) => self.check_as(&asserted, Profile::NumbersAtLength, rlimit),
-                answer => answer,
-            }
-        } else {
-            self.check_as(&asserted, Profile::Proof, rlimit)
-        };
-        if let (Answer::Unsat, Some(scripts)) = (&answer, &mut self.scripts) {
-            scripts.push(script(&self.domain.terms, &asserted));
-        }
-        answer
-    }
-
-    fn check_as(&mut self, asserted: &[Term], profile: Profile, rlimit: u64) -> Answer {
-        let limits = Limits { rlimit };
-        let slot = match profile {
-            Profile::Numbers => &mut self.numbers[0],
-            Profile::NumbersAtLength => &mut self.numbers[1],
-            _ => &mut self.lean,
-        };
-        let solver = slot.get_or_insert_with(|| Solver::new(&self.room, profile, limits));
-        solver.limit(limits);
-        solver.push();
-        if profile.is_numeric() {
-            solver.learn(self.domain.widths.bits());
-        }
-        for &assertion in asserted {
-            solver.assert(&self.domain.terms, assertion);
-        }
-        if profile.is_numeric() {
-            solver.assert_ranges(&mut self.domain.terms);
-        }
-        let answer = solver.check(&self.domain.terms);
-        solver.pop();
-        answer
-    }
-
-    /// … by all axioms.
+    /// Whether a formula has a model, by all axioms.
     fn check_all(&mut self, formula: Term, rlimit: u64) -> Answer {
         self.solver.limit(Limits { rlimit });
         let answer = self.check(&[formula]);

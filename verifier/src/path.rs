@@ -12,7 +12,7 @@ use progmp_ir::Program;
 
 use crate::engine::{Options, Side};
 use crate::equivalence::differences;
-use crate::smt::{Answer, Node, Term};
+use crate::smt::{Node, Term};
 use crate::unbounded::Unbounded;
 
 /// Answers to conditions, in the order in which they were asked.
@@ -248,6 +248,5 @@ pub(crate) fn never(
             domain.terms.not(condition)
         });
     }
-    let whole = domain.terms.and(&parts);
-    side.check_lean(whole, options.rlimit) == Answer::Unsat
+    side.clash(&parts, options.rlimit)
 }

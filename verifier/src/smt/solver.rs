@@ -20,6 +20,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
+use z3::ast::Bool;
 use z3::{Config, Context, Model, Params, SatResult, Tactic, with_z3_config, with_z3_context};
 
 use super::Value;
@@ -49,6 +50,8 @@ pub enum Profile {
     Search,
     /// As `Proof`, of words as integers (`numbers.rs`), by instances that the formulas suggest.
     Numbers,
+    /// The same of several formulas, of which Z3 names those that it used, [`Solver::named_parts`].
+    NumbersInParts,
     /// The same by everything that Z3 knows; it takes longer.
     NumbersAtLength,
     /// As `Numbers`, without quantifiers.
@@ -60,7 +63,10 @@ pub enum Profile {
 impl Profile {
     /// Whether words are integers.
     pub(crate) const fn is_numeric(self) -> bool {
-        matches!(self, Self::Numbers | Self::NumbersAtLength | Self::Whole)
+        matches!(
+            self,
+            Self::Numbers | Self::NumbersInParts | Self::NumbersAtLength | Self::Whole
+        )
     }
 }
 
@@ -136,6 +142,8 @@ pub struct Solver {
     /// Absent only while the context is entered.
     session: Option<Session>,
     asserted: Vec<Term>,
+    /// The places in `asserted` of what Z3 may name.
+    parts: Vec<usize>,
     /// The length of `asserted` at each push.
     marks: Vec<usize>,
     profile: Profile,
@@ -143,14 +151,24 @@ pub struct Solver {
     room: Room,
 }
 
+/// What stands for an assertion when Z3 names it; no function of a formula has a number for a name.
+fn label(place: usize) -> Bool {
+    let number = u32::try_from(place).expect("assertions are few");
+    Bool::new_const(number)
+}
+
 /// What Z3 is told besides its effort.
 fn params(profile: Profile) -> Params {
     let mut params = Params::new();
     params.set_u32("random_seed", 0);
-    if profile == Profile::Numbers {
+    if matches!(profile, Profile::Numbers | Profile::NumbersInParts) {
         // Models of quantified formulas are not wanted, and the search for them takes half of the time.
         params.set_bool("auto_config", false);
         params.set_bool("mbqi", false);
+    }
+    if profile == Profile::NumbersInParts {
+        // Z3 reads it when the first assertion comes.
+        params.set_bool("unsat_core", true);
     }
     params
 }
@@ -184,6 +202,7 @@ impl Solver {
         Solver {
             session: PARKED.take(),
             asserted: Vec::new(),
+            parts: Vec::new(),
             marks: Vec::new(),
             profile,
             limits,
@@ -209,6 +228,7 @@ impl Solver {
     pub fn pop(&mut self) {
         let mark = self.marks.pop().expect("each pop has its push");
         self.asserted.truncate(mark);
+        self.parts.retain(|&place| place < mark);
         self.enter(|session| session.solver.pop(1));
     }
 
@@ -222,6 +242,32 @@ impl Solver {
             let formula = session.translator.formula(terms, assertion);
             session.solver.assert(&formula);
         });
+    }
+
+    /// Adds an assertion that Z3 may name among those that have no model. The profile must name parts.
+    pub(crate) fn assert_part(&mut self, terms: &Terms, assertion: Term) {
+        let place = self.asserted.len();
+        self.asserted.push(assertion);
+        self.parts.push(place);
+        self.enter(|session| {
+            let formula = session.translator.formula(terms, assertion);
+            session.solver.assert_and_track(formula, &label(place));
+        });
+    }
+
+    /// After a check without a model: parts that have none together with what is no part.
+    pub(crate) fn named_parts(&mut self) -> Vec<Term> {
+        let parts = self.parts.clone();
+        let named = self.enter(|session| {
+            let core = session.solver.get_unsat_core();
+            let mut named = parts;
+            named.retain(|&place| core.contains(&label(place)));
+            named
+        });
+        named
+            .into_iter()
+            .map(|place| self.asserted[place])
+            .collect()
     }
 
     /// Makes known how many bits the values of functions have, for what is asserted from here on.
@@ -278,10 +324,8 @@ impl Solver {
         }
         let size = size::clauses(terms, &self.asserted);
         let rlimit = match self.profile {
-            Profile::Proof | Profile::Numbers | Profile::NumbersAtLength => {
-                size::fair_share(self.limits.rlimit, size)
-            }
             Profile::Whole | Profile::Search | Profile::Exhaust => self.limits.rlimit,
+            _ => size::fair_share(self.limits.rlimit, size),
         };
         let rlimit = rlimit.min(left);
         let (answer, used) = self.enter(|session| session.check(rlimit));
@@ -338,7 +382,9 @@ impl Session {
     fn new(profile: Profile) -> Session {
         let solver = match profile {
             Profile::Proof | Profile::NumbersAtLength => Tactic::new("default").solver(),
-            Profile::Numbers | Profile::Whole => Tactic::new("smt").solver(),
+            Profile::Numbers | Profile::NumbersInParts | Profile::Whole => {
+                Tactic::new("smt").solver()
+            }
             Profile::Search => Tactic::new("simplify")
                 .and_then(&Tactic::new("smt"))
                 .solver(),
