@@ -84,6 +84,8 @@ pub(crate) struct Side<D: Domain> {
     pub(crate) scripts: Option<Vec<String>>,
     /// What was found to clash.
     clashes: Vec<Clash>,
+    /// What was asked and not found to clash.
+    open: Vec<Vec<Term>>,
 }
 
 /// What an encoding offers to [`Side`].
@@ -144,6 +146,7 @@ impl<D: Encoding> Side<D> {
             room: room.clone(),
             scripts: None,
             clashes: Vec::new(),
+            open: Vec::new(),
         }
     }
 

@@ -55,15 +55,20 @@ impl Side<Unbounded> {
                 return true;
             }
         }
-        let (answer, mut named) = self.ask(&parts, rlimit);
-        named.sort_unstable();
-        if answer == Answer::Unsat {
-            self.clashes.push(Clash {
-                is_shown: named == parts,
-                parts: named,
-            });
+        if self.open.contains(&parts) {
+            return false;
         }
-        answer == Answer::Unsat
+        let (answer, mut named) = self.ask(&parts, rlimit);
+        if answer != Answer::Unsat {
+            self.open.push(parts);
+            return false;
+        }
+        named.sort_unstable();
+        self.clashes.push(Clash {
+            is_shown: named == parts,
+            parts: named,
+        });
+        true
     }
 
     /// Whether a formula has a model, by the axioms about what it mentions.
