@@ -156,3 +156,65 @@ impl Side<Unbounded> {
         (answer, named)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Options;
+    use crate::smt::{Room, Sort};
+    use crate::unbounded::Arithmetic;
+
+    const RLIMIT: u64 = 1_000_000;
+
+    /// `a < b`, `b < c`, `c < a` and `d < a`.
+    fn ring() -> (Side<Unbounded>, [Term; 4]) {
+        let program = progmp_syntax::parse("test", b"SET(R1, 1);", &[]).program;
+        let program = program.expect("it has no mistake");
+        let room = Room::new();
+        let mut domain = Unbounded::new(&room, &program, Arithmetic::Abstract);
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| domain.symbol(name, Sort::Word, &[]));
+        let parts = [(a, b), (b, c), (c, a), (d, a)].map(|(x, y)| domain.terms.ult(x, y));
+        let side = Side::new(&room, domain, Profile::Proof, Options::default());
+        (side, parts)
+    }
+
+    #[test]
+    fn what_does_not_matter_is_not_asked_again() {
+        let (mut side, [ab, bc, ca, da]) = ring();
+        side.scripts = Some(Vec::new());
+        assert!(side.clash(&[ab, bc, ca, da], RLIMIT));
+        assert!(!side.clashes[0].is_shown);
+        let ad = side.domain.terms.not(da);
+        for _ in 0..2 {
+            // The three are asked by themselves, once.
+            assert!(side.clash(&[ad, ab, bc, ca], RLIMIT));
+            assert!(side.clashes[0].is_shown && side.clashes[0].parts.len() == 3);
+            assert_eq!(side.scripts.as_ref().map(Vec::len), Some(2));
+        }
+    }
+
+    #[test]
+    fn what_lacks_a_part_is_asked() {
+        let (mut side, [ab, bc, ca, da]) = ring();
+        assert!(side.clash(&[ab, bc, ca], RLIMIT));
+        for parts in [[ab, bc, da], [bc, ca, da], [ab, ca, da]] {
+            assert!(!side.clash(&parts, RLIMIT));
+            assert!(!side.clash(&parts, RLIMIT));
+        }
+        assert!(side.clash(&[ab, bc, ca, da], RLIMIT));
+    }
+
+    #[test]
+    fn what_was_named_wrongly_shows_nothing() {
+        let (mut side, [ab, bc, ca, da]) = ring();
+        let mut named = vec![ab, bc];
+        named.sort_unstable();
+        side.clashes.push(Clash {
+            parts: named,
+            is_shown: false,
+        });
+        assert!(!side.clash(&[ab, bc, da], RLIMIT));
+        assert!(side.clashes.is_empty());
+        assert!(side.clash(&[ab, bc, ca], RLIMIT));
+    }
+}

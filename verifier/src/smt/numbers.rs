@@ -161,11 +161,20 @@ mod tests {
     use crate::smt::{Answer, Limits, Profile, Room, Solver};
 
     const LIMITS: Limits = Limits { rlimit: 5_000_000 };
+    const NUMERIC: [Profile; 3] = [
+        Profile::Numbers,
+        Profile::NumbersInParts,
+        Profile::NumbersAtLength,
+    ];
 
     fn answer(terms: &mut Terms, bits: &Bits, formula: Term, profile: Profile) -> Answer {
         let mut solver = Solver::new(&Room::new(), profile, LIMITS);
         solver.learn(bits);
-        solver.assert(terms, formula);
+        if profile == Profile::NumbersInParts {
+            solver.assert_part(terms, formula);
+        } else {
+            solver.assert(terms, formula);
+        }
         if profile.is_numeric() {
             solver.assert_ranges(terms);
         }
@@ -249,7 +258,7 @@ mod tests {
             let formula = terms.and(&[formula, fact]);
             assert!(is_numeric(&terms, &bits, &[formula]));
             let expected = answer(&mut terms, &bits, formula, Profile::Proof);
-            for profile in [Profile::Numbers, Profile::NumbersAtLength] {
+            for profile in NUMERIC {
                 let found = answer(&mut terms, &bits, formula, profile);
                 assert_eq!(found, expected, "{profile:?}");
             }
@@ -296,7 +305,7 @@ mod tests {
         let (most, narrow) = (terms.word(u64::MAX), terms.word(1 << 20));
         let above = terms.ult(most, value);
         let is_wide = terms.ult(narrow, value);
-        for profile in [Profile::Numbers, Profile::NumbersAtLength] {
+        for profile in NUMERIC {
             assert_eq!(
                 answer(&mut terms, &Bits::new(), above, profile),
                 Answer::Unsat
