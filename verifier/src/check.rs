@@ -26,6 +26,21 @@ pub fn prove(program: &Program, options: &Options, progress: &mut dyn FnMut(Prop
     check_all(&mut Engine::new(program, *options), progress)
 }
 
+/// Judges the properties of the gate only; verdicts are those of [`prove`].
+///
+/// # Panics
+/// As [`prove`].
+pub fn prove_gate(program: &Program, options: &Options) -> Report {
+    let statements = program.statements().len();
+    if statements > Options::STATEMENTS {
+        return too_large(program, statements);
+    }
+    let mut engine = Engine::new(program, *options);
+    let findings = check_gate(&mut engine, &mut |_| ()).findings;
+    let effort = engine.effort();
+    Report { findings, effort }
+}
+
 /// Nothing is judged of a program with so many statements, whatever is asked: that passes no gate.
 fn too_large(program: &Program, statements: usize) -> Report {
     let why = format!(
@@ -70,9 +85,15 @@ const fn asked_by(kind: &RequirementKind) -> Option<Property> {
     })
 }
 
-/// The same with an engine that the caller keeps.
-pub(crate) fn check_all(engine: &mut Engine<'_>, progress: &mut dyn FnMut(Property)) -> Report {
-    let program = engine.program;
+/// What is known when the gate has been checked.
+struct Gate {
+    findings: Vec<Finding>,
+    /// NULLs that are no matter of the gate.
+    masked: Vec<Finding>,
+    skipped: Vec<Finding>,
+}
+
+fn check_gate(engine: &mut Engine<'_>, progress: &mut dyn FnMut(Property)) -> Gate {
     let mut findings = Vec::new();
     progress(Property::PoppedPacketIsScheduled);
     let popped = engine.popped_packets();
@@ -98,6 +119,21 @@ pub(crate) fn check_all(engine: &mut Engine<'_>, progress: &mut dyn FnMut(Proper
     ));
     progress(Property::TriggerTerminates);
     findings.extend(engine.triggers());
+    Gate {
+        findings,
+        masked,
+        skipped,
+    }
+}
+
+/// All of it with an engine that the caller keeps.
+pub(crate) fn check_all(engine: &mut Engine<'_>, progress: &mut dyn FnMut(Property)) -> Report {
+    let program = engine.program;
+    let Gate {
+        mut findings,
+        masked,
+        skipped,
+    } = check_gate(engine, progress);
     progress(Property::NullIsMasked);
     findings.extend(masked);
     progress(Property::NoDeadEffect);
@@ -163,4 +199,25 @@ pub(crate) fn all_proved(findings: &[Finding]) -> Result<Size, &Verdict> {
             Verdict::Proved { size: here, .. } => Ok(size.min(*here)),
             other => Err(other),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_alone_says_what_it_says_among_all() {
+        for text in [
+            "IF (!Q.EMPTY) { SUBFLOWS.FILTER(s => s.HAS_WINDOW_FOR(Q.TOP)).MIN(s => s.RTT).PUSH(Q.POP()); }",
+            "VAR p = Q.POP(); SUBFLOWS.TOP.PUSH(QU.TOP);",
+            "SUBFLOWS.GET(R1).PUSH(Q.TOP); DROP(RQ.POP());",
+        ] {
+            let program = progmp_syntax::parse("test", text.as_bytes(), &[]).program;
+            let program = program.expect("it has no mistake");
+            let options = Options::default();
+            let mut all = prove(&program, &options, &mut |_| ()).findings;
+            all.retain(|finding| finding.property.default_level() == Level::Gate);
+            assert_eq!(prove_gate(&program, &options).findings, all, "{text}");
+        }
+    }
 }

@@ -43,7 +43,7 @@ pub mod validate;
 #[cfg(test)]
 mod tests;
 
-pub use check::prove;
+pub use check::{prove, prove_gate};
 pub use compress::{Compression, compresses, compression_queries};
 pub use engine::Options;
 pub use equivalence::{Equivalence, equivalent};

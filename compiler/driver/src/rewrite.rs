@@ -11,7 +11,7 @@ use progmp_ir::Program;
 use progmp_rewrite::{Left, NoSite, Site, Trace, compress, optimize, sites};
 use progmp_verifier::{
     Compression, Level, Property, Refinement, Size, Verdict, compresses, compression_queries,
-    prove, refinement_queries, refines,
+    prove_gate, refinement_queries, refines,
 };
 
 use progmp_syntax::SourceFile;
@@ -223,7 +223,7 @@ fn unproved(program: &Program) -> Option<Property> {
     // What the source is required to do holds of it, and is not asked again.
     let mut program = program.clone();
     program.requirements.clear();
-    let report = prove(&program, &options, &mut |_| ());
+    let report = prove_gate(&program, &options);
     let mut open = report.findings.iter().filter(|finding| {
         let proved = matches!(
             finding.verdict,
