@@ -76,6 +76,27 @@ fn each_condition_is_needed() {
 }
 
 #[test]
+fn one_wrong_path_among_right_ones_is_found() {
+    let same = "the source pushes the next packet on the same subflow";
+    // Conditions of the paths that come first, and last.
+    for case in [
+        "R1 == 7 AND RQ.EMPTY",
+        "R1 == 7 AND !RQ.EMPTY",
+        "R1 != 7 AND RQ.EMPTY",
+        "R1 != 7 AND !RQ.EMPTY",
+        "R1 == 7 AND R2 != 7 AND !RQ.EMPTY AND R3 > R4",
+    ] {
+        let text = tail(ROOM, &format!("({SAFE}) OR {case}"), WINDOW);
+        assert_eq!(answer(&text), Compression::Unknown(same), "{case}");
+        let text = tail(ROOM, &format!("({SAFE}) AND {case}"), WINDOW);
+        assert_eq!(answer(&text), Compression::Proved, "{case}");
+    }
+    // The packet that was pushed is in QU, so this path is none.
+    let text = tail(ROOM, &format!("({SAFE}) OR QU.EMPTY"), WINDOW);
+    assert_eq!(answer(&text), Compression::Proved);
+}
+
+#[test]
 fn another_loop_is_not_the_one() {
     let right = tail(ROOM, SAFE, WINDOW);
     let wrong = [
