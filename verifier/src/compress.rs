@@ -3,8 +3,8 @@
 //! A compressed program pushes, in a loop at its end, packet after packet of Q on the subflow that it
 //! chose for the first one. What is proved: in a trigger during which nothing changes but by what the host
 //! itself transmits, it transmits the same packets on the same subflows in the same order as the
-//! source, and ends in the same state. The state may show more packets of Q as others leave it, if nobody
-//! sent them yet.
+//! source, and ends in the same state. Of each queue the state shows a beginning: of Q at least the first packet,
+//! and more as others leave it, if nobody sent them yet; of QU and RQ what may become less as QU grows.
 //!
 //! By induction over the packets of the loop. On each path of the compressed program on which it has
 //! the loop, where the source has none,
@@ -17,7 +17,8 @@
 //!    transmitted on the subflow, so they are in QU, `SENT_ON` holds of them, and QUEUED has grown by their
 //!    number.
 //!
-//! On the other paths both do the same. Loops inside of loops, registers and USER values are beyond this.
+//! On the other paths both do the same, and one thing at most: so a host that takes back what it cannot send behind
+//! the first action, as it does of a compressed program, takes back nothing of theirs. Loops inside of loops, registers and USER values are beyond this.
 
 mod step;
 
@@ -81,6 +82,7 @@ fn proof(
         other: domain.fresh_variable(Kind::Packet),
         count: domain.symbol("sent_before", Sort::Word, &[]),
         shown: domain.symbol("shown", Sort::Bool, &[p]),
+        seen: ["unacked_shown", "lost_shown"].map(|name| domain.symbol(name, Sort::Bool, &[p])),
         side: Side::new(&room, domain, Profile::Proof, *options),
         options: *options,
         paths: 1,
@@ -115,6 +117,8 @@ struct Proof {
     count: Term,
     /// What the host shows of Q then.
     shown: Term,
+    /// And of QU and RQ.
+    seen: [Term; 2],
 }
 
 /// The only action of an execution that does nothing else: one packet of Q is pushed.
@@ -128,6 +132,7 @@ type Why = &'static str;
 const LARGE: Why = "the proof is too large";
 const FIRST: Why = "the first packet is pushed as the source does";
 const STEP: Why = "an iteration pushes the next packet or returns";
+const ONE: Why = "what is not compressed does one thing at most";
 const SAME: Why = "the source pushes the next packet on the same subflow";
 
 impl Proof {
@@ -143,6 +148,11 @@ impl Proof {
         let (made, reached) = d.lockstep.reached();
         match (made, reached) {
             (a, b) if a == b => {
+                // A host takes back what it cannot send behind the first action, whatever path it comes from.
+                let acts = acts(&compressed.log);
+                if acts.len() > 1 || acts.iter().any(|event| !event.scope.is_empty()) {
+                    return Err(ONE);
+                }
                 let mut cases =
                     compare(d, &source, &compressed).ok_or("other paths differ in their loops")?;
                 cases.extend(d.lockstep.take());

@@ -49,6 +49,14 @@ impl Proof {
         let left = d.terms.not(rest);
         let moved = d.terms.and(&[all, left]);
         let unacked = d.terms.or(&[unacked, moved]);
+        // Of QU and RQ the host shows a beginning, which ends earlier, perhaps, as QU grows.
+        let mut begins = Vec::new();
+        let [unacked, lost] = [(unacked, self.seen[0]), (lost, self.seen[1])].map(|(all, seen)| {
+            begins.push(self.is_beginning(seen, all));
+            self.side.domain.terms.and(&[all, seen])
+        });
+        let shown = [&known[..], &begins].concat();
+        let seen = [&shown[..], &seen_in_q].concat();
         let mut then = start.clone();
         then.queues = [self.shown, unacked, lost].map(set);
         loop {
@@ -61,11 +69,10 @@ impl Proof {
             self.side.domain.moved = None;
             // Mostly it is enough to know which packet is the first.
             let any = self.side.domain.terms.or(&cases);
-            if !never(&mut self.side, &known, any, &self.options) {
+            if !never(&mut self.side, &shown, any, &self.options) {
                 for case in cases {
                     if self.impossible(&known, vec![case], SAME).is_err() {
-                        let facts = [&known[..], &seen_in_q].concat();
-                        self.impossible(&facts, vec![case], SAME)?;
+                        self.impossible(&seen, vec![case], SAME)?;
                     }
                 }
             }
@@ -95,12 +102,14 @@ impl Proof {
         known
     }
 
-    /// What is left of Q may be followed by packets that nobody saw yet.
+    /// Of what is left of Q the first packet is shown, and more from the beginning on; packets that nobody saw
+    /// yet may follow.
     fn seen_in_q(&mut self, start: &State<Unbounded>, rest: Term) -> Vec<Term> {
-        let (shown, q) = (self.shown, self.other);
+        let (shown, q, c) = (self.shown, self.other, self.packet);
+        let begins = self.is_beginning(shown, rest);
         let d = &mut self.side.domain;
         let p = d.canonical_packet;
-        let kept = d.terms.implies(rest, shown);
+        let first = d.terms.substitute(shown, &[(p, c)]);
         let (older, in_front) = (
             d.at(start.queue(QueueName::Send), q),
             d.before(Kind::Packet, q, p),
@@ -113,9 +122,19 @@ impl Proof {
         let fresh = d.terms.and(&[unseen, behind]);
         let known_or_new = d.terms.or(&[rest, fresh]);
         let only_these = d.terms.implies(shown, known_or_new);
-        [kept, only_these]
-            .map(|fact| d.terms.forall(&[p], fact))
-            .to_vec()
+        vec![first, begins, d.terms.forall(&[p], only_these)]
+    }
+
+    /// That a packet of a set which is before one that is shown is shown, too.
+    fn is_beginning(&mut self, shown: Term, all: Term) -> Term {
+        let q = self.other;
+        let d = &mut self.side.domain;
+        let p = d.canonical_packet;
+        let [older, older_shown] = [all, shown].map(|of| d.terms.substitute(of, &[(p, q)]));
+        let in_front = d.before(Kind::Packet, q, p);
+        let given = d.terms.and(&[all, shown, older, in_front]);
+        let claim = d.terms.implies(given, older_shown);
+        d.terms.forall(&[p, q], claim)
     }
 
     /// How the execution on the path that comes next could do something else.

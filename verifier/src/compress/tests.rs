@@ -96,6 +96,60 @@ fn one_wrong_path_among_right_ones_is_found() {
     assert_eq!(answer(&text), Compression::Proved);
 }
 
+/// What is answered if both push only where this holds.
+fn answer_where(condition: &str) -> Compression {
+    let source = format!("{HEAD} IF ({condition}) {{ best.PUSH(Q.POP()); }} }}");
+    let tail = tail(ROOM, SAFE, WINDOW);
+    let compressed = format!("{HEAD} IF ({condition}) {{ {tail} }} }}");
+    compresses(
+        &program(&source),
+        &program(&compressed),
+        &Options::default(),
+    )
+}
+
+#[test]
+fn a_choice_by_what_moves_out_of_view_is_not_made_once_for_all() {
+    let same = Compression::Unknown("the source pushes the next packet on the same subflow");
+    // As packets enter QU, others at its end are not shown any more, and those of RQ, neither.
+    for condition in [
+        "QU.LAST.SEQ > R1",
+        "QU.COUNT < 200",
+        "RQ.COUNT >= 3",
+        "RQ.LAST.SEQ > R1",
+        "!RQ.EMPTY",
+        // Nor is all of Q.
+        "Q.LAST.SEQ > R1",
+    ] {
+        assert_eq!(answer_where(condition), same, "{condition}");
+    }
+    for condition in ["R1 > 3", "RQ.EMPTY", "SUBFLOWS.COUNT > 1"] {
+        assert_eq!(answer_where(condition), Compression::Proved, "{condition}");
+    }
+}
+
+#[test]
+fn where_nothing_is_compressed_a_host_has_nothing_to_take_back() {
+    let head = |other: &str| HEAD.replace("VAR best =", &format!("{other} VAR best ="));
+    let answer = |other: &str| {
+        let source = program(&format!("{} best.PUSH(Q.POP()); }}", head(other)));
+        let tail = tail(ROOM, SAFE, WINDOW);
+        let compressed = program(&format!("{} {tail} }}", head(other)));
+        compresses(&source, &compressed, &Options::default())
+    };
+    let one = "IF (R1 == 1) { ready.LAST.PUSH(Q.POP()); RETURN; }";
+    assert_eq!(answer(one), Compression::Proved);
+    let twice = Compression::Unknown("what is not compressed does one thing at most");
+    for other in [
+        "IF (R1 == 1) { VAR p = Q.POP(); ready.TOP.PUSH(p); ready.LAST.PUSH(p); RETURN; }",
+        "IF (R1 == 1) { ready.TOP.PUSH(Q.POP()); ready.LAST.PUSH(Q.POP()); RETURN; }",
+        "IF (R1 == 1) { ready.TOP.PUSH(Q.POP()); DROP(Q.POP()); RETURN; }",
+        "IF (R1 == 1) { FOREACH (VAR s IN ready) { s.PUSH(next); } RETURN; }",
+    ] {
+        assert_eq!(answer(other), twice, "{other}");
+    }
+}
+
 #[test]
 fn another_loop_is_not_the_one() {
     let right = tail(ROOM, SAFE, WINDOW);
