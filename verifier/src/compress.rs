@@ -17,14 +17,14 @@
 //!    transmitted on the subflow, so they are in QU, `SENT_ON` holds of them, and QUEUED has grown by their
 //!    number.
 //!
-//! On the other paths both do the same, and one thing at most: so a host that takes back what it cannot send behind
-//! the first action, as it does of a compressed program, takes back nothing of theirs. Loops inside of loops, registers and USER values are beyond this.
+//! On the other paths both do the same, and one thing at most where they take something from Q: so a host that takes
+//! back what it took from Q and cannot send, behind the first action, takes back nothing of theirs. Loops inside of loops, registers and USER values are beyond this.
 
 mod step;
 
 use std::rc::Rc;
 
-use progmp_ir::{EventKind, Kind, Needs, Program, QueueName, State};
+use progmp_ir::{Event, EventKind, Kind, Needs, Program, QueueName, State};
 
 use crate::engine::{Encoding, Options, Side};
 use crate::equivalence::{Compare, acts, compare};
@@ -132,7 +132,7 @@ type Why = &'static str;
 const LARGE: Why = "the proof is too large";
 const FIRST: Why = "the first packet is pushed as the source does";
 const STEP: Why = "an iteration pushes the next packet or returns";
-const ONE: Why = "what is not compressed does one thing at most";
+const ONE: Why = "what takes packets from Q and is not compressed does one thing";
 const SAME: Why = "the source pushes the next packet on the same subflow";
 
 impl Proof {
@@ -148,9 +148,20 @@ impl Proof {
         let (made, reached) = d.lockstep.reached();
         match (made, reached) {
             (a, b) if a == b => {
-                // A host takes back what it cannot send behind the first action, whatever path it comes from.
+                // A host takes back what it cannot send behind the first action, if it was taken from Q, whatever
+                // path it comes from.
                 let acts = acts(&compressed.log);
-                if acts.len() > 1 || acts.iter().any(|event| !event.scope.is_empty()) {
+                let one = acts.len() <= 1 && acts.iter().all(|event| event.scope.is_empty());
+                let takes = |event: &Event<Unbounded>| {
+                    matches!(
+                        event.kind,
+                        EventKind::Pop {
+                            queue: QueueName::Send,
+                            ..
+                        }
+                    )
+                };
+                if !one && compressed.log.iter().any(takes) {
                     return Err(ONE);
                 }
                 let mut cases =
@@ -303,7 +314,7 @@ fn distinct(d: &mut Unbounded, a: Term, b: Term) -> Term {
 }
 
 /// The one PUSH of what these events pop from Q; `None` if they do anything else that lasts.
-fn only(events: &[progmp_ir::Event<Unbounded>]) -> Option<Only> {
+fn only(events: &[Event<Unbounded>]) -> Option<Only> {
     let lasting = events.iter().any(|event| {
         matches!(
             event.kind,

@@ -139,12 +139,16 @@ fn where_nothing_is_compressed_a_host_has_nothing_to_take_back() {
     };
     let one = "IF (R1 == 1) { ready.LAST.PUSH(Q.POP()); RETURN; }";
     assert_eq!(answer(one), Compression::Proved);
-    let twice = Compression::Unknown("what is not compressed does one thing at most");
+    // What was not taken from Q in this execution stays where it is.
+    let others = "IF (R1 == 1) { FOREACH (VAR s IN ready) { s.PUSH(QU.TOP); } RETURN; }";
+    assert_eq!(answer(others), Compression::Proved);
+    let twice =
+        Compression::Unknown("what takes packets from Q and is not compressed does one thing");
     for other in [
         "IF (R1 == 1) { VAR p = Q.POP(); ready.TOP.PUSH(p); ready.LAST.PUSH(p); RETURN; }",
         "IF (R1 == 1) { ready.TOP.PUSH(Q.POP()); ready.LAST.PUSH(Q.POP()); RETURN; }",
         "IF (R1 == 1) { ready.TOP.PUSH(Q.POP()); DROP(Q.POP()); RETURN; }",
-        "IF (R1 == 1) { FOREACH (VAR s IN ready) { s.PUSH(next); } RETURN; }",
+        "IF (R1 == 1) { VAR p = Q.POP(); FOREACH (VAR s IN ready) { s.PUSH(p); } DROP(p); RETURN; }",
     ] {
         assert_eq!(answer(other), twice, "{other}");
     }
