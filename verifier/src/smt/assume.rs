@@ -50,6 +50,19 @@ impl Terms {
         self.assume_all(formula, &[(condition, value)])
     }
 
+    /// A term with one of its parts replaced by something else of its sort.
+    ///
+    /// # Panics
+    /// If the sorts differ.
+    pub fn replace(&mut self, term: Term, part: Term, by: Term) -> Term {
+        assert_eq!(
+            self.sort(part),
+            self.sort(by),
+            "a part is replaced by one of its sort"
+        );
+        self.rebuilt(term, part, HashMap::from_iter([(part, by)]))
+    }
+
     /// A formula that is the same wherever all these conditions have these values.
     pub fn assume_all(&mut self, formula: Term, conditions: &[(Term, bool)]) -> Term {
         let Some(&(oldest, _)) = conditions.iter().min() else {
@@ -60,6 +73,16 @@ impl Terms {
             let value = self.bool(value);
             done.insert(condition, value);
         }
+        self.rebuilt(formula, oldest, done)
+    }
+
+    /// A term with what was done in place of what it was done for; nothing is older than `oldest`.
+    fn rebuilt(
+        &mut self,
+        formula: Term,
+        oldest: Term,
+        mut done: HashMap<Term, Term, FxBuildHasher>,
+    ) -> Term {
         let mut open = vec![(formula, false)];
         while let Some((term, ready)) = open.pop() {
             if done.contains_key(&term) {

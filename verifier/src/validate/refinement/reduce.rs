@@ -28,6 +28,8 @@ pub(super) struct Stand {
     /// Numbers and truth values of which nothing is said.
     opaque: BTreeMap<Term, Term>,
     unknown: BTreeMap<(Term, Term), Term>,
+    /// What stands for a word in what is computed from it.
+    hole: Option<Term>,
     /// The bits of what a function gives.
     bits_of: BTreeMap<Func, Func>,
     /// What a function gives, without the bits outside of a mask.
@@ -45,6 +47,8 @@ pub(super) struct Reducer<'a> {
     formulas: BTreeMap<Term, Term>,
     numbers: BTreeMap<Term, Term>,
     bits: BTreeMap<(Term, Term), Term>,
+    /// Ways to compute a number from a word, with words and what comes out.
+    ways: BTreeMap<Term, BTreeSet<(Term, Term)>>,
     /// What is said of what stands for words.
     pub(super) said: Vec<Term>,
     /// Indices of bits, and what they count.
@@ -70,6 +74,7 @@ impl<'a> Reducer<'a> {
             formulas: BTreeMap::new(),
             numbers: BTreeMap::new(),
             bits: BTreeMap::new(),
+            ways: BTreeMap::new(),
             said: Vec::new(),
             indices: BTreeSet::new(),
             words: BTreeSet::new(),
@@ -285,12 +290,69 @@ impl<'a> Reducer<'a> {
         narrow
     }
 
-    /// A value of which nothing is said.
+    /// A value of which nothing is said, but that it is the same if it is computed in the same way from
+    /// words that are equal.
     fn opaque(&mut self, term: Term) -> Term {
         let sort = self.symbols.terms.sort(term);
         let terms = &mut self.symbols.terms;
         let make = || terms.constant("opaque", sort);
-        *self.stand.opaque.entry(term).or_insert_with(make)
+        let value = *self.stand.opaque.entry(term).or_insert_with(make);
+        if sort == Sort::Word
+            && let Some(word) = self.only_word(term)
+        {
+            let terms = &mut self.symbols.terms;
+            let hole = *self
+                .stand
+                .hole
+                .get_or_insert_with(|| terms.constant("hole", Sort::Word));
+            let way = terms.replace(term, word, hole);
+            let others = self.ways.entry(way).or_default();
+            if others.insert((word, value)) {
+                for (other, found) in others.clone() {
+                    if other != word {
+                        let same = self.same_bits(word, other);
+                        let equal = self.symbols.terms.eq(value, found);
+                        let said = self.symbols.terms.implies(same, equal);
+                        self.said.push(said);
+                    }
+                }
+            }
+        }
+        value
+    }
+
+    /// The only word from which a number is computed, if there is one.
+    fn only_word(&self, term: Term) -> Option<Term> {
+        let terms = &self.symbols.terms;
+        let mut found = None;
+        let mut seen = BTreeSet::from([term]);
+        let mut open = vec![term];
+        while let Some(next) = open.pop() {
+            let whole = match terms.node(next) {
+                Node::Word(_) => continue,
+                Node::Apply(..) => true,
+                Node::BitAnd(mask, x) => {
+                    self.symbols.literal(mask).is_none() || matches!(terms.node(x), Node::Apply(..))
+                }
+                _ => false,
+            };
+            if whole {
+                if found.is_some_and(|found| found != next) {
+                    return None;
+                }
+                found = Some(next);
+                continue;
+            }
+            for &operand in terms.operands(next) {
+                if terms.sort(operand) != Sort::Word {
+                    return None;
+                }
+                if seen.insert(operand) {
+                    open.push(operand);
+                }
+            }
+        }
+        found.filter(|&found| found != term)
     }
 
     /// The position of the lowest bit of a word.
