@@ -318,4 +318,32 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn products_quotients_and_remainders_by_a_number_are_those_of_words() {
+        for value in [0, 1, 63, 1 << 40, (1 << 63) + 5, u64::MAX] {
+            for by in [2, 3, 64, 1 << 32, u64::MAX] {
+                let mut terms = Terms::new();
+                let x = terms.constant("x", Sort::Word);
+                let [number, factor] = [value, by].map(|word| terms.word(word));
+                let is_value = terms.eq(x, number);
+                let results = [
+                    (terms.mul(factor, x), value.wrapping_mul(by)),
+                    (terms.udiv(x, factor), value / by),
+                    (terms.urem(x, factor), value % by),
+                ];
+                for (result, expected) in results {
+                    let mut solver = Solver::new(&Room::new(), Profile::Whole, LIMITS);
+                    let expected = terms.word(expected);
+                    let same = terms.eq(result, expected);
+                    let differs = terms.not(same);
+                    for formula in [is_value, differs] {
+                        solver.assert(&terms, formula);
+                    }
+                    solver.assert_values(&terms);
+                    assert_eq!(solver.check(&terms), Answer::Unsat, "{value} by {by}");
+                }
+            }
+        }
+    }
 }

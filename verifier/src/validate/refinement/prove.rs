@@ -18,8 +18,8 @@ use crate::smt::{Answer, Func, Limits, Node, Profile, Room, Solver, Sort, Term, 
 /// Effort for one question.
 const RLIMIT: u64 = 20_000_000;
 
-/// How often instances of facts may bring in further facts.
-const ROUNDS: usize = 4;
+/// How often instances of facts may bring in further facts: not at all, which is mostly enough, and often.
+const EFFORTS: [usize; 2] = [0, 4];
 
 /// Something that holds.
 #[derive(Clone, Debug)]
@@ -217,27 +217,34 @@ impl Prover {
             Some(&(false, facts)) if facts == self.facts.len() => return false,
             _ => {}
         }
-        let reduced = self.reduced(case, indices);
-        let mut solver = Solver::new(&self.room, Profile::Whole, Limits { rlimit: RLIMIT });
-        solver.learn(&self.stand.widths);
-        for &term in &reduced {
-            solver.assert(&self.symbols.terms, term);
+        // Mostly little needs to be known.
+        let mut never = false;
+        for rounds in EFFORTS {
+            let reduced = self.reduced(case, indices, rounds);
+            let mut solver = Solver::new(&self.room, Profile::Whole, Limits { rlimit: RLIMIT });
+            solver.learn(&self.stand.widths);
+            for &term in &reduced {
+                solver.assert(&self.symbols.terms, term);
+            }
+            solver.assert_values(&self.symbols.terms);
+            never = solver.check(&self.symbols.terms) == Answer::Unsat;
+            if never {
+                break;
+            }
         }
-        solver.assert_values(&self.symbols.terms);
-        let never = solver.check(&self.symbols.terms) == Answer::Unsat;
         self.asked.insert(key, (never, self.facts.len()));
         never
     }
 
     /// The case with all that is known of what it speaks of, without bits.
-    fn reduced(&mut self, case: Term, indices: &[(Term, Axis)]) -> Vec<Term> {
+    fn reduced(&mut self, case: Term, indices: &[(Term, Axis)], rounds: usize) -> Vec<Term> {
         let mut asserted = vec![case];
         let mut used: BTreeSet<(usize, Option<Term>)> = BTreeSet::new();
         let mut stand = std::mem::take(&mut self.stand);
         let mut reducer = Reducer::new(&mut self.symbols, &mut stand, &self.bit_axes);
         let mut reduced = Vec::new();
         let mut at: BTreeSet<(Term, Axis)> = indices.iter().copied().collect();
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             for &term in &asserted[reduced.len()..] {
                 reduced.push(reducer.assertion(term));
             }
@@ -276,7 +283,9 @@ impl Prover {
         for &term in &asserted[reduced.len()..] {
             reduced.push(reducer.assertion(term));
         }
-        reducer.finish();
+        if rounds > 0 {
+            reducer.finish();
+        }
         reduced.append(&mut reducer.said);
         self.stand = stand;
         reduced
