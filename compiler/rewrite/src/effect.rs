@@ -14,7 +14,7 @@ use crate::block::{Path, alike, changes, find, leaves, mentions, reads};
 use crate::idle;
 use crate::names::with_value;
 use crate::replay::Fault;
-use crate::scope::{declare_once, ends_there, in_scope};
+use crate::scope::{declare_once, declares, ends_there, in_scope, known, means_something};
 use crate::tree::{Node, NodeKind, Place, Source, Tree};
 
 /// What stands in a hole.
@@ -74,6 +74,10 @@ pub fn make(tree: &Tree, rules: &RuleSet, by: &Use) -> Result<Tree, Fault> {
         found: &by.found,
     };
     filling.sorts(tree)?;
+    // Guards speak of the variable that the rule brings, too.
+    let mut named = tree.clone();
+    filling.declare(&mut named);
+    filling.names(&named)?;
     let range = &nodes[by.at..end];
     // A variable is in scope up to the end of its block.
     let all = matches!(rule.from, Effect::Var(..));
@@ -83,11 +87,11 @@ pub fn make(tree: &Tree, rules: &RuleSet, by: &Use) -> Result<Tree, Fault> {
     }
     let is_last = end == nodes.len() && ends_there(&tree.body, &by.block);
     for guard in &rule.guards {
-        if !filling.holds(tree, *guard, is_last) {
+        if !filling.holds(&named, *guard, is_last) {
             return Err(Fault::Guard(name()));
         }
     }
-    filling.declare(&mut after);
+    after.vars = named.vars;
     let made = filling.made(&rule.to, &mut spans);
     let nodes = find(&mut after.body, &by.block).ok_or_else(missing)?;
     nodes.splice(by.at..end, made);
@@ -131,8 +135,12 @@ impl Filling<'_> {
         {
             (EffectSort::Block, Filled::Block(_)) | (EffectSort::Source, Filled::Source(_)) => true,
             (EffectSort::Statement, Filled::Block(nodes)) => nodes.len() == 1,
-            // One that is new gets the next number.
-            (EffectSort::Var, Filled::Var(number)) => *number as usize <= tree.vars.len(),
+            // One that is new gets the next number, whatever there is already.
+            (EffectSort::Var, Filled::Var(number)) => {
+                let old = (*number as usize) < tree.vars.len();
+                let new = *number as usize == tree.vars.len();
+                if self.brings(&hole.name) { new } else { old }
+            }
             (EffectSort::Value, Filled::Place(place)) => known(tree, &place.term).is_some(),
             (EffectSort::Bool, Filled::Place(place)) => {
                 known(tree, &place.term) == Some(Sort::Bool)
@@ -146,6 +154,25 @@ impl Filling<'_> {
             && self.rule.holes.iter().zip(self.found).all(fits);
         all.then_some(())
             .ok_or_else(|| Fault::Sort(self.rule.name.clone()))
+    }
+
+    /// Whether a rule declares a variable that is not on its left side.
+    fn brings(&self, name: &str) -> bool {
+        let hole = self.rule.holes.iter().position(|hole| hole.name == name);
+        hole.is_some_and(|hole| !declares(&self.rule.from, hole))
+    }
+
+    /// What stands in the holes must mean something.
+    fn names(&self, tree: &Tree) -> Result<(), Fault> {
+        let means = |filled: &Filled| match filled {
+            Filled::Block(nodes) => nodes.iter().all(|node| means_something(tree, node)),
+            Filled::Place(place) => known(tree, &place.term).is_some(),
+            Filled::Source(source) => known(tree, &source.place().term).is_some(),
+            Filled::Var(number) => (*number as usize) < tree.vars.len(),
+        };
+        let all = self.found.iter().all(means);
+        all.then_some(())
+            .ok_or_else(|| Fault::Scope(self.rule.name.clone()))
     }
 
     fn block(&self, hole: usize) -> &[Node] {
@@ -375,9 +402,4 @@ impl Filling<'_> {
         };
         vec![Node { span, kind }]
     }
-}
-
-/// The sort of a term in which all names mean something.
-fn known(tree: &Tree, term: &Term) -> Option<Sort> {
-    crate::replay::well_formed(tree, term, &mut Vec::new())
 }

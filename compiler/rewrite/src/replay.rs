@@ -5,7 +5,7 @@
 //! matching both sides, the sorts of what stands in the holes, the guards, and that no parameter of
 //! a lambda is read outside of it; a rule between statements likewise (`effect`).
 
-use progmp_ir::{Kind, ListSource, Program};
+use progmp_ir::{Kind, ListSource, Program, wellformed};
 use progmp_rules::{Guard, Op, Rule, RuleSet, Sort, Term};
 
 use crate::block::{find, number, places_mut};
@@ -45,6 +45,9 @@ pub enum Fault {
     /// A parameter of a lambda is read outside of it, or a variable is unknown.
     #[error("`{0}` leaves a name without a meaning")]
     Scope(String),
+    /// What comes out is no program.
+    #[error("what comes out is not well-formed: {0}")]
+    Malformed(String),
 }
 
 /// What the program becomes by the trace.
@@ -62,7 +65,12 @@ pub fn replay(before: &Program, rules: &RuleSet, trace: &Trace) -> Result<Progra
             Deed::Expression(derivation) => derive(&mut tree, rules, derivation)?,
         }
     }
-    Ok(tree.program())
+    // No step sees the whole: what is declared where, and of which kind elements are.
+    let after = tree.program();
+    match wellformed::check(&after) {
+        Ok(()) => Ok(after),
+        Err(why) => Err(Fault::Malformed(why.to_string())),
+    }
 }
 
 /// Makes a derivation again.

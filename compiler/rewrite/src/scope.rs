@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use progmp_rules::{Op, Term};
+use progmp_rules::{Effect, Op, Sort, Term};
 
 use crate::block::{blocks, blocks_mut, places, replace};
 use crate::tree::{Node, NodeKind, Tree};
@@ -75,4 +75,35 @@ fn names_known(term: &Term, known: &BTreeSet<u32>) -> bool {
         _ => true,
     };
     own && term.args.iter().all(|arg| names_known(arg, known))
+}
+
+/// Whether a side of a rule declares the variable of a hole.
+pub(crate) fn declares(side: &Effect, hole: usize) -> bool {
+    match side {
+        Effect::Var(v, _, rest) => *v == hole || declares(rest, hole),
+        Effect::Each(v, _, body) => *v == hole || declares(body, hole),
+        Effect::Do(parts) => parts.iter().any(|part| declares(part, hole)),
+        Effect::If(_, a, b) => declares(a, hole) || declares(b, hole),
+        _ => false,
+    }
+}
+
+/// Whether all names in a statement are those of variables that there are, and all operands fit.
+pub(crate) fn means_something(tree: &Tree, node: &Node) -> bool {
+    let declared = match node.kind {
+        NodeKind::Let { var, .. } | NodeKind::Foreach { var, .. } => Some(var),
+        _ => None,
+    };
+    declared.is_none_or(|var| (var as usize) < tree.vars.len())
+        && places(node)
+            .iter()
+            .all(|place| known(tree, &place.term).is_some())
+        && blocks(node)
+            .into_iter()
+            .all(|block| block.iter().all(|node| means_something(tree, node)))
+}
+
+/// The sort of a term that stands outside of lambdas, if it means something.
+pub(crate) fn known(tree: &Tree, term: &Term) -> Option<Sort> {
+    crate::replay::well_formed(tree, term, &mut Vec::new())
 }
