@@ -50,7 +50,7 @@ pub enum Profile {
     Search,
     /// As `Proof`, of words as integers (`numbers.rs`), by instances that the formulas suggest.
     Numbers,
-    /// The same of several formulas, of which Z3 names those that it used, [`Solver::named_parts`].
+    /// The same of several formulas, of which Z3 names those that it used (`named_parts`).
     NumbersInParts,
     /// The same by everything that Z3 knows; it takes longer.
     NumbersAtLength,
