@@ -10,7 +10,7 @@ use progmp_generate::{Choices, state};
 use progmp_ir::{Needs, Program};
 use progmp_tests::root;
 use progmp_verifier::ebpf::decode;
-use progmp_verifier::validate::{Entry, Verdict, differs, validates};
+use progmp_verifier::validate::{Entry, Validator, Verdict, differs, validates};
 
 fn parsed(source: &str) -> Program {
     let parsed = progmp_syntax::parse("refined", source.as_bytes(), &[]);
@@ -266,4 +266,29 @@ fn an_action_count_that_wraps_is_not_validated() {
         !matches!(verdict, Verdict::Validated),
         "{verdict:?} although the third action overwrites the first"
     );
+}
+
+#[test]
+fn what_was_validated_once_is_not_taken_for_something_else() {
+    let program = parsed("IF (!Q.EMPTY) { SUBFLOWS.TOP.PUSH(Q.POP()); }");
+    let right = compiled(&program);
+    let mut validator = Validator::new(&program);
+    let mut judge = |bytes: &[u8]| {
+        let code = decode(bytes).expect("it can be decoded");
+        validator.validates(&code, Entry::TestRun)
+    };
+    for _ in 0..2 {
+        assert_eq!(judge(&right), Verdict::Validated);
+    }
+    // The same behind another beginning: not the block's first byte, or in another register.
+    let mut later = right.clone();
+    later[12] = 8;
+    assert_ne!(judge(&later), Verdict::Validated);
+    let mut elsewhere = right.clone();
+    elsewhere[1] = elsewhere[1] & 0xf0 | 7;
+    assert_ne!(judge(&elsewhere), Verdict::Validated);
+    // The same beginning, and other bytes behind it.
+    let other = compiled(&parsed("IF (!RQ.EMPTY) { SUBFLOWS.TOP.PUSH(RQ.POP()); }"));
+    assert_ne!(judge(&other), Verdict::Validated);
+    assert_eq!(judge(&right), Verdict::Validated);
 }

@@ -23,6 +23,43 @@ impl Code {
         self.slots.get(slot).copied().flatten()
     }
 
+    /// What stands from a slot on, as a program of its own; `None` if something in it leads before that slot.
+    pub(crate) fn behind(&self, first: usize) -> Option<Self> {
+        let moved = |insn: Insn| {
+            let back = |target: usize| target.checked_sub(first);
+            Some(match insn {
+                Insn::Jump { target } => Insn::Jump {
+                    target: back(target)?,
+                },
+                Insn::MayGoto { target } => Insn::MayGoto {
+                    target: back(target)?,
+                },
+                Insn::Branch {
+                    cond,
+                    wide,
+                    dst,
+                    src,
+                    target,
+                } => Insn::Branch {
+                    cond,
+                    wide,
+                    dst,
+                    src,
+                    target: back(target)?,
+                },
+                Insn::Call { .. } => return None,
+                other => other,
+            })
+        };
+        let slots = self.slots.get(first..)?.iter();
+        let slots = slots.map(|slot| match slot {
+            Some(insn) => moved(*insn).map(Some),
+            None => Some(None),
+        });
+        let slots = slots.collect::<Option<Vec<_>>>()?;
+        Some(Self { slots })
+    }
+
     /// Each instruction with its slot.
     pub fn insns(&self) -> impl Iterator<Item = (usize, Insn)> {
         let slots = self.slots.iter().enumerate();

@@ -25,6 +25,6 @@ pub use differ::{Difference, Effect, Failure, differs};
 pub use measure::{Bound, Cycle, Measure};
 pub use object::{UnsafeObject, safe_object};
 pub use place::Entry;
-pub use refinement::{Counterexample, Verdict, validates};
+pub use refinement::{Counterexample, Validator, Verdict, validates};
 pub use safety::{Safety, Unsafe, safe};
 pub use step::{Fault, Held};

@@ -16,7 +16,7 @@ use crate::rewrite::{Rewriting, lowered};
 use progmp_codegen_ebpf::Options;
 use progmp_ir::Program;
 use progmp_verifier::ebpf::{self, Object, ObjectProgram, decode};
-use progmp_verifier::validate::{Counterexample, Entry, Verdict, validates};
+use progmp_verifier::validate::{Counterexample, Entry, Validator, Verdict};
 
 /// Bytes of an object that are read.
 const LIMIT: usize = 16 << 20;
@@ -91,8 +91,9 @@ fn bytes(question: &Question<'_>, name: &str, object: &Object, program: &Program
         Err(why) => return failed(&format!("{name}: {why}")),
     };
     let mut exit = Exit::Accepted;
+    let mut validator = Validator::new(&basis);
     for part in &object.programs {
-        let (text, found) = one(question, name, part, &basis, remark);
+        let (text, found) = one(question, name, part, &mut validator, remark);
         exit = exit.and(printed(&text, found));
     }
     exit
@@ -103,7 +104,7 @@ fn one(
     question: &Question<'_>,
     name: &str,
     part: &ObjectProgram,
-    basis: &Program,
+    validator: &mut Validator<'_>,
     remark: &str,
 ) -> (String, Exit) {
     let mut text = format!("{name}: {}: ", part.section);
@@ -119,7 +120,7 @@ fn one(
             return (text, Exit::Rejected);
         }
     };
-    let exit = match validates(basis, &code, entry) {
+    let exit = match validator.validates(&code, entry) {
         Verdict::Validated => {
             let _ = writeln!(
                 text,
