@@ -8,6 +8,8 @@ use progmp_codegen_ebpf::object::bytecode;
 use progmp_codegen_ebpf::{Options, compile};
 use progmp_generate::{Choices, state};
 use progmp_ir::{Needs, Program};
+use progmp_rewrite::optimize;
+use progmp_rules::all;
 use progmp_tests::root;
 use progmp_verifier::ebpf::decode;
 use progmp_verifier::validate::{Entry, Validator, Verdict, differs, validates};
@@ -150,14 +152,28 @@ fn short_programs_are_validated_and_their_mutants_are_not_unless_they_decide_ali
 
 #[test]
 fn schedulers_with_loops_are_validated_for_any_number_of_subflows() {
-    for name in ["min_rtt", "min_rtt_var", "opportunistic_retransmission"] {
+    for name in [
+        "backup",
+        "default",
+        "flow_size",
+        "min_rtt",
+        "min_rtt_var",
+        "opportunistic_retransmission",
+        "round_robin",
+        "target_rtt",
+        "tls",
+    ] {
         let path = root()
             .join("specs/schedulers")
             .join(format!("{name}.progmp"));
         let source = fs::read_to_string(path).expect("the corpus is there");
         let program = parsed(&source);
-        let verdict = judged(&program, &compiled(&program));
-        assert_eq!(verdict, Some(Verdict::Validated), "{name}");
+        let rewritten = optimize(&program, &all()).program;
+        // Bytes of what was rewritten do what it says, and it does what the source says.
+        for basis in [program, rewritten] {
+            let verdict = judged(&basis, &compiled(&basis));
+            assert_eq!(verdict, Some(Verdict::Validated), "{name}");
+        }
     }
 }
 
