@@ -156,6 +156,7 @@ fn schedulers_with_loops_are_validated_for_any_number_of_subflows() {
         "backup",
         "default",
         "flow_size",
+        "http2",
         "min_rtt",
         "min_rtt_var",
         "opportunistic_retransmission",

@@ -432,6 +432,19 @@ impl Domain for Source {
             predicate(d, &each, &member)
         });
         let those = self.word_of(condition);
+        // A condition that is the same for all may be asked in each round.
+        let mut open = vec![those];
+        let mut has_choice = false;
+        while let Some(term) = open.pop() {
+            match self.prover.symbols.terms.node(term) {
+                Node::Ite(..) => has_choice = true,
+                Node::BitAnd(a, b) | Node::BitOr(a, b) => open.extend([a, b]),
+                _ => {}
+            }
+        }
+        if has_choice && !self.folds.words.contains(&those) {
+            self.folds.words.push(those);
+        }
         let word = self.prover.symbols.terms.bit_and(word, those);
         self.list(word)
     }
