@@ -8,5 +8,6 @@
 (define-fun $1 () Bool (ended start))
 (define-fun $2 () Packet (a start #x0000000000000000 #x0000000000000000))
 (define-fun $3 () Packet (ite $1 start $2))
-(assert (and (distinct #x0000000000000000 null #x0000000000000001) (not $1) (not (= $2 (ite (ended $3) $3 (b $3 #x0000000000000000 #x0000000000000000)))) (ended $2)))
+(define-fun $4 () Bool (ended $2))
+(assert (and (distinct null #x0000000000000000 #x0000000000000001) (not $1) $4 $4 (not (= (ite (ended $3) $3 (b $3 #x0000000000000000 #x0000000000000000)) $2))))
 (check-sat)

@@ -3,5 +3,6 @@
 (declare-fun x () Bool)
 (declare-fun passed () (_ BitVec 64))
 (define-fun $1 () Bool (not x_null))
-(assert (and $1 (not (= x (and x $1))) (bvult passed #x0000000100000000)))
+(define-fun $2 () Bool (not true))
+(assert (and $1 (or $2 (and true (bvult passed #x00000000ffffffff) true $2) (and true (bvult passed #x0000000100000000) (not (or (and false x_null) (and (not (or false x_null)) (= (and (and $1 x) (and (not false) true)) x))))))))
 (check-sat)

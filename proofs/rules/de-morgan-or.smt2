@@ -6,5 +6,6 @@
 (declare-fun passed () (_ BitVec 64))
 (define-fun $1 () Bool (not x_null))
 (define-fun $2 () Bool (not y_null))
-(assert (and $1 $2 (= (or (and x $1) (and y $2)) (and $1 $2 (not x) (not y))) (bvult passed #x0000000100000000)))
+(define-fun $3 () Bool (not true))
+(assert (and (and $1 $2) (or $3 (and true (bvult passed #x00000000ffffffff) true $3) (and true (bvult passed #x0000000100000000) (not (or (and false false) (and (not (or false false)) (= (not (or (and $1 x) (and $2 y))) (and (and $1 (not x)) (and $2 (not y)))))))))))
 (check-sat)

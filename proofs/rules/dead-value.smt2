@@ -1,3 +1,7 @@
 (set-logic ALL)
-(assert false)
+(declare-sort Packet 0)
+(declare-fun null () (_ BitVec 64))
+(declare-fun ended (Packet) Bool)
+(declare-fun start () Packet)
+(assert (and (distinct null #x0000000000000000 #x0000000000000001) (not (ended start)) (not (= start start))))
 (check-sat)

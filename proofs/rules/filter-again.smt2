@@ -1,3 +1,7 @@
 (set-logic ALL)
-(assert false)
+(declare-fun hole1_null_6 () Bool)
+(declare-fun hole1_6 () Bool)
+(define-fun $1 () Bool (and (not hole1_null_6) hole1_6))
+(define-fun $2 () Bool (and true $1))
+(assert (and true true (not (= (and $2 $1) $2))))
 (check-sat)

@@ -1,3 +1,6 @@
 (set-logic ALL)
-(assert false)
+(declare-fun hole1_null_6 () Bool)
+(declare-fun hole1_6 () Bool)
+(define-fun $1 () Bool (not false))
+(assert (and true true (not (= (and true (and $1 (not (or (and hole1_null_6 false) (and (not (or hole1_null_6 false)) (= hole1_6 true)))))) (and true (and $1 (not (and (and (not hole1_null_6) hole1_6) (and $1 true)))))))))
 (check-sat)

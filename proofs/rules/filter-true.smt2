@@ -1,3 +1,3 @@
 (set-logic ALL)
-(assert false)
+(assert (and true true (not (= (and true (and (not false) true)) true))))
 (check-sat)

@@ -1,3 +1,7 @@
 (set-logic ALL)
-(assert false)
+(declare-fun hole1_null_6 () Bool)
+(declare-fun hole1_6 () Bool)
+(define-fun $1 () Bool (not false))
+(define-fun $2 () Bool (and (not hole1_null_6) hole1_6))
+(assert (and true true (not (= (and true (and $1 (and $2 (and $1 true)))) (and true $2)))))
 (check-sat)

@@ -5,5 +5,6 @@
 (declare-fun null () (_ BitVec 64))
 (declare-fun ended (Packet) Bool)
 (declare-fun start () Packet)
-(assert (and (distinct #x0000000000000000 null #x0000000000000001) (not (ended start)) (not (or (= (a start #x0000000000000000 #x0000000000000000) (b start #x0000000000000000 #x0000000000000000)) (not (= null #x0000000000000001))))))
+(define-fun $1 () Packet (b start #x0000000000000000 #x0000000000000000))
+(assert (and (distinct null #x0000000000000000 #x0000000000000001) (not (ended start)) (not (= (ite (= null #x0000000000000001) (a start #x0000000000000000 #x0000000000000000) $1) $1))))
 (check-sat)

@@ -5,5 +5,6 @@
 (declare-fun b () (_ BitVec 64))
 (declare-fun passed () (_ BitVec 64))
 (define-fun $1 () Bool (not (or a_null b_null)))
-(assert (and (bvult a b) $1 (or (and a_null b_null) (and $1 (= a b))) (bvult passed #x0000000100000000)))
+(define-fun $2 () Bool (not true))
+(assert (and true (or $2 (and true (bvult passed #x00000000ffffffff) true $2) (and true (bvult passed #x0000000100000000) (not (or (and false false) (and (not (or false false)) (= (and (and $1 (bvult a b)) (and (not false) (or (and a_null b_null) (and $1 (= a b))))) false))))))))
 (check-sat)

@@ -4,5 +4,6 @@
 (declare-fun b_null () Bool)
 (declare-fun b () (_ BitVec 64))
 (declare-fun passed () (_ BitVec 64))
-(assert (and (bvult a b) (bvult b a) (not (or a_null b_null)) (bvult passed #x0000000100000000)))
+(define-fun $1 () Bool (not true))
+(assert (and true (or $1 (and true (bvult passed #x00000000ffffffff) true $1) (and true (bvult passed #x0000000100000000) (not (or (and false false) (and (not (or false false)) (= (and (and (not (or a_null b_null)) (bvult a b)) (and (not (or b_null a_null)) (bvult b a))) false))))))))
 (check-sat)

@@ -5,6 +5,6 @@
 (declare-fun b () (_ BitVec 64))
 (declare-fun passed () (_ BitVec 64))
 (define-fun $1 () Bool (bvult a b))
-(define-fun $2 () Bool (not (or a_null b_null)))
-(assert (and (not a_null) (not b_null) (not (or (and $1 $2) (and (not $1) $2))) (bvult passed #x0000000100000000)))
+(define-fun $2 () Bool (not true))
+(assert (and (and (not a_null) (not b_null)) (or $2 (and true (bvult passed #x00000000ffffffff) true $2) (and true (bvult passed #x0000000100000000) (not (or (and false false) (and (not (or false false)) (= (or (and (not (or a_null b_null)) $1) (and (not (or b_null a_null)) (not $1))) true))))))))
 (check-sat)

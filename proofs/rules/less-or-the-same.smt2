@@ -5,5 +5,7 @@
 (declare-fun b () (_ BitVec 64))
 (declare-fun passed () (_ BitVec 64))
 (define-fun $1 () Bool (not (or a_null b_null)))
-(assert (and (not a_null) (not (= (or (and a_null b_null) (and $1 (= a b)) (and (bvult a b) $1)) (and $1 (bvule a b)))) (bvult passed #x0000000100000000)))
+(define-fun $2 () Bool (not false))
+(define-fun $3 () Bool (not true))
+(assert (and (not a_null) (or $3 (and true (bvult passed #x00000000ffffffff) true $3) (and true (bvult passed #x0000000100000000) (not (or (and false false) (and (not (or false false)) (= (or (and $1 (bvult a b)) (and $2 (or (and a_null b_null) (and $1 (= a b))))) (and (and $1 (bvule a b)) (and $2 true))))))))))
 (check-sat)

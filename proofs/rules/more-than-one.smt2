@@ -1,3 +1,6 @@
 (set-logic ALL)
-(assert false)
+(define-fun $1 () Bool (or false false))
+(define-fun $2 () Bool (and $1 false))
+(define-fun $3 () Bool (not (or $1 false)))
+(assert (or (and true true (not (or $2 (and $3 (= (bvult #x0000000000000001 #x0000000000000000) false))))) (and true true true (not (or $2 (and $3 (= (bvult #x0000000000000001 (ite true (bvadd #x0000000000000000 #x0000000000000001) #x0000000000000000)) false)))))))
 (check-sat)

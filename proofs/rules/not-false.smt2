@@ -1,3 +1,5 @@
 (set-logic ALL)
-(assert false)
+(declare-fun passed () (_ BitVec 64))
+(define-fun $1 () Bool (not true))
+(assert (and true (or $1 (and true (bvult passed #x00000000ffffffff) true $1) (and true (bvult passed #x0000000100000000) (not (or (and false false) (and (not (or false false)) (= (not false) true))))))))
 (check-sat)

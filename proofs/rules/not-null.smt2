@@ -1,3 +1,7 @@
 (set-logic ALL)
-(assert false)
+(declare-fun passed () (_ BitVec 64))
+(declare-fun any_2 () Bool)
+(declare-fun any_3 () Bool)
+(define-fun $1 () Bool (not true))
+(assert (and true (or $1 (and true (bvult passed #x00000000ffffffff) true $1) (and true (bvult passed #x0000000100000000) (not (or (and true true) (and (not (or true true)) (= (not any_2) any_3))))))))
 (check-sat)

@@ -1,3 +1,6 @@
 (set-logic ALL)
-(assert false)
+(declare-fun word0 () (_ BitVec 64))
+(declare-fun passed () (_ BitVec 64))
+(define-fun $1 () Bool (= word0 #x0000000000000000))
+(assert (and true (or (not (= #x0000000000000000 #x0000000000000000)) (and true (bvult passed #x00000000ffffffff) $1 (not (= (ite (and true (not false)) (bvadd word0 #x0000000000000000) word0) #x0000000000000000))) (and $1 (bvult passed #x0000000100000000) (not (or (and false false) (and (not (or false false)) $1)))))))
 (check-sat)

@@ -2,6 +2,6 @@
 (declare-fun x_null () Bool)
 (declare-fun x () Bool)
 (declare-fun passed () (_ BitVec 64))
-(define-fun $1 () Bool (not x_null))
-(assert (and $1 (= x (and $1 (not x))) (bvult passed #x0000000100000000)))
+(define-fun $1 () Bool (not true))
+(assert (and (not x_null) (or $1 (and true (bvult passed #x00000000ffffffff) true $1) (and true (bvult passed #x0000000100000000) (not (or (and false x_null) (and (not (or false x_null)) (= (not (or (and x_null false) (and (not (or x_null false)) (= x false)))) x))))))))
 (check-sat)

@@ -102,7 +102,7 @@ pub(super) fn violation<'r>(
 
 impl<'r> Effects<'r> {
     fn new(rule: &EffectRule, guards: &'r [EffectGuard]) -> Self {
-        let mut terms = Terms::new();
+        let mut terms = Terms::plain();
         let mut domain = vec![STATE];
         domain.extend(rule.holes.iter().map(|_| WORD));
         let holes = rule.holes.iter().map(|hole| {

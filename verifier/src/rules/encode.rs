@@ -36,9 +36,15 @@ pub(super) struct Encoding {
 }
 
 impl Encoding {
-    pub(super) fn new(rule: &Rule, from: &Pattern, to: &Pattern, guards: &[Guard]) -> Self {
+    /// In an arena with nothing in it.
+    pub(super) fn new(
+        terms: Terms,
+        rule: &Rule,
+        (from, to): (&Pattern, &Pattern),
+        guards: &[Guard],
+    ) -> Self {
         let mut encoding = Self {
-            terms: Terms::new(),
+            terms,
             sorts: rule.holes.iter().map(|hole| hole.sort).collect(),
             guards: guards.to_vec(),
             from: from.clone(),

@@ -54,8 +54,17 @@ const LONGEST: usize = 3;
 pub fn prove_rule(rule: &Rule) -> RuleProof {
     let room = Room::new();
     let (from, to, guards) = &*rule.miss;
-    let (miss, _, missed) = judge(&room, rule, from, to, guards);
-    let (verdict, script, proved) = judge(&room, rule, &rule.from, &rule.to, &rule.guards);
+    let (miss, _, missed) = judge(&room, Terms::plain, rule, (from, to), guards);
+    // As it is written, so that whoever reads the script need not trust our constructors of terms; only if that is too
+    // hard, as they make it.
+    let sides = (&rule.from, &rule.to);
+    let (mut verdict, mut script, mut proved) =
+        judge(&room, Terms::plain, rule, sides, &rule.guards);
+    if let RuleVerdict::Unknown(_) = verdict {
+        let used;
+        (verdict, script, used) = judge(&room, Terms::new, rule, sides, &rule.guards);
+        proved += used;
+    }
     RuleProof {
         verdict,
         miss,
@@ -92,14 +101,14 @@ fn answered(answer: Answer) -> RuleVerdict {
 
 fn judge(
     room: &Room,
+    arena: fn() -> Terms,
     rule: &Rule,
-    from: &Pattern,
-    to: &Pattern,
+    sides: (&Pattern, &Pattern),
     guards: &[Guard],
 ) -> (RuleVerdict, String, u64) {
     let mut used = 0;
     // What is wrong shows in short lists, exactly.
-    let mut encoding = Encoding::new(rule, from, to, guards);
+    let mut encoding = Encoding::new(arena(), rule, sides, guards);
     if let Some(most) = encoding.most() {
         return short(room, &mut encoding, most);
     }

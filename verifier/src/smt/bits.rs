@@ -67,6 +67,9 @@ impl Terms {
 
     /// Bits of both.
     pub fn bit_and(&mut self, a: Term, b: Term) -> Term {
+        if self.plain {
+            return self.intern(Op::BitAnd, Sort::Word, 0, &[a, b]);
+        }
         let (a, b) = self.ordered(a, b);
         if a == b {
             return a;
@@ -111,6 +114,9 @@ impl Terms {
 
     /// Bits of either.
     pub fn bit_or(&mut self, a: Term, b: Term) -> Term {
+        if self.plain {
+            return self.intern(Op::BitOr, Sort::Word, 0, &[a, b]);
+        }
         let (a, b) = self.ordered(a, b);
         if a == b {
             return a;
@@ -126,6 +132,9 @@ impl Terms {
 
     /// Bits of just one.
     pub fn bit_xor(&mut self, a: Term, b: Term) -> Term {
+        if self.plain {
+            return self.intern(Op::BitXor, Sort::Word, 0, &[a, b]);
+        }
         let (a, b) = self.ordered(a, b);
         if a == b {
             return self.word(0);
@@ -148,6 +157,9 @@ impl Terms {
 
     /// To the left.
     pub fn shl(&mut self, a: Term, by: Term) -> Term {
+        if self.plain {
+            return self.intern(Op::Shl, Sort::Word, 0, &[a, by]);
+        }
         match (self.word_value(a), self.word_value(by)) {
             (Some(x), Some(y)) => return self.word(shl(x, y)),
             (Some(0), _) | (_, Some(0)) => return a,
@@ -159,6 +171,9 @@ impl Terms {
 
     /// To the right with zeros.
     pub fn lshr(&mut self, a: Term, by: Term) -> Term {
+        if self.plain {
+            return self.intern(Op::Lshr, Sort::Word, 0, &[a, by]);
+        }
         match (self.word_value(a), self.word_value(by)) {
             (Some(x), Some(y)) => return self.word(lshr(x, y)),
             (Some(0), _) | (_, Some(0)) => return a,
@@ -208,6 +223,9 @@ impl Terms {
 
     /// To the right with signs.
     pub fn ashr(&mut self, a: Term, by: Term) -> Term {
+        if self.plain {
+            return self.intern(Op::Ashr, Sort::Word, 0, &[a, by]);
+        }
         match (self.word_value(a), self.word_value(by)) {
             (Some(x), Some(y)) => return self.word(ashr(x, y)),
             (Some(0 | u64::MAX), _) | (_, Some(0)) => return a,
@@ -218,6 +236,9 @@ impl Terms {
 
     /// Signed `a < b`.
     pub fn slt(&mut self, a: Term, b: Term) -> Term {
+        if self.plain {
+            return self.intern(Op::Slt, Sort::Bool, 0, &[a, b]);
+        }
         if a == b {
             return Terms::FALSE;
         }
@@ -318,6 +339,9 @@ mod tests {
             let mut terms = Terms::new();
             let [x, y] = ["x", "y"].map(|name| terms.constant(name, Sort::Word));
             let symbolic = build(&mut terms, x, y);
+            let mut plain = Terms::plain();
+            let [p, q] = ["x", "y"].map(|name| plain.constant(name, Sort::Word));
+            let as_written = build(&mut plain, p, q);
             for a in NUMBERS {
                 for b in NUMBERS {
                     let universe = Universe::new();
@@ -325,6 +349,10 @@ mod tests {
                         Value::Word(if terms.name(func) == "x" { a } else { b })
                     });
                     assert_eq!(evaluator.value(symbolic), Value::Word(meaning(a, b)));
+                    let mut evaluator = Evaluator::new(&plain, &universe, |func, _| {
+                        Value::Word(if plain.name(func) == "x" { a } else { b })
+                    });
+                    assert_eq!(evaluator.value(as_written), Value::Word(meaning(a, b)));
                     let [p, q] = [a, b].map(|v| terms.word(v));
                     let folded = build(&mut terms, p, q);
                     assert_eq!(terms.node(folded), Node::Word(meaning(a, b)));

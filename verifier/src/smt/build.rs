@@ -18,6 +18,7 @@ impl Terms {
     pub fn not(&mut self, a: Term) -> Term {
         self.expect_bool(&[a]);
         match self.op(a) {
+            _ if self.plain => self.intern(Op::Not, Sort::Bool, 0, &[a]),
             Op::Bool => self.bool(a == Terms::FALSE),
             Op::Not => self.operands(a)[0],
             _ => self.intern(Op::Not, Sort::Bool, 0, &[a]),
@@ -65,6 +66,10 @@ impl Terms {
             self.sort(b),
             "the branches of an if-then-else have one sort"
         );
+        if self.plain {
+            let sort = self.sort(a);
+            return self.intern(Op::Ite, sort, 0, &[condition, a, b]);
+        }
         if condition == Terms::TRUE || a == b {
             return a;
         }
@@ -123,6 +128,9 @@ impl Terms {
             self.sort(b),
             "both sides of an equality have one sort"
         );
+        if self.plain {
+            return self.intern(Op::Eq, Sort::Bool, 0, &[a, b]);
+        }
         if a == b {
             return Terms::TRUE;
         }
@@ -165,8 +173,11 @@ impl Terms {
             "terms that are said to be distinct have one sort"
         );
         let mut sorted = operands.to_vec();
+        if self.plain && sorted.len() > 2 {
+            return self.intern(Op::Distinct, Sort::Bool, 0, &sorted);
+        }
         sorted.sort_unstable();
-        if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        if !self.plain && sorted.windows(2).any(|pair| pair[0] == pair[1]) {
             return Terms::FALSE;
         }
         match *sorted {
@@ -305,6 +316,13 @@ impl Terms {
         } else {
             (Terms::FALSE, Terms::TRUE)
         };
+        if self.plain {
+            return match *operands {
+                [] => unit,
+                [only] => only,
+                _ => self.intern(op, Sort::Bool, 0, operands),
+            };
+        }
         let mut flat = std::mem::take(&mut self.scratch);
         flat.clear();
         for &operand in operands {

@@ -192,6 +192,8 @@ pub struct Terms {
     placeholders: [Term; Sort::ALL.len()],
     budget: usize,
     exhausted: bool,
+    /// Constructors leave terms as they are.
+    pub(super) plain: bool,
 }
 
 impl Default for Terms {
@@ -220,6 +222,7 @@ impl Terms {
             placeholders: [Terms::FALSE; Sort::ALL.len()],
             budget: usize::MAX,
             exhausted: false,
+            plain: false,
         };
         // The first two entries are what `FALSE` and `TRUE` name.
         terms.literal(Op::Bool, Sort::Bool, 0);
@@ -232,6 +235,14 @@ impl Terms {
         ] {
             terms.placeholders[sort as usize] = terms.constant(name, sort);
         }
+        terms
+    }
+
+    /// An arena without a budget whose constructors simplify nothing: for questions that somebody else is to answer who
+    /// need not trust them.
+    pub fn plain() -> Terms {
+        let mut terms = Terms::new();
+        terms.plain = true;
         terms
     }
 

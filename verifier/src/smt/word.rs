@@ -10,6 +10,9 @@ impl Terms {
     /// Unsigned `a < b`.
     pub fn ult(&mut self, a: Term, b: Term) -> Term {
         self.expect(Sort::Word, a, b);
+        if self.plain {
+            return self.intern(Op::Ult, Sort::Bool, 0, &[a, b]);
+        }
         if a == b {
             return Terms::FALSE;
         }
@@ -50,6 +53,9 @@ impl Terms {
     /// `a + b` modulo 2^64.
     pub fn add(&mut self, a: Term, b: Term) -> Term {
         self.expect(Sort::Word, a, b);
+        if self.plain {
+            return self.intern(Op::Add, Sort::Word, 0, &[a, b]);
+        }
         // Literals go to the left, so that sums with one are found there.
         let (a, b) = self.literal_first(a, b);
         if let Some(x) = self.word_value(a) {
@@ -78,6 +84,9 @@ impl Terms {
     /// `a - b` modulo 2^64.
     pub fn sub(&mut self, a: Term, b: Term) -> Term {
         self.expect(Sort::Word, a, b);
+        if self.plain {
+            return self.intern(Op::Sub, Sort::Word, 0, &[a, b]);
+        }
         if a == b {
             return self.word(0);
         }
@@ -100,6 +109,9 @@ impl Terms {
     /// `a * b` modulo 2^64.
     pub fn mul(&mut self, a: Term, b: Term) -> Term {
         self.expect(Sort::Word, a, b);
+        if self.plain {
+            return self.intern(Op::Mul, Sort::Word, 0, &[a, b]);
+        }
         let (a, b) = self.literal_first(a, b);
         if let Some(x) = self.word_value(a) {
             match x {
@@ -121,6 +133,9 @@ impl Terms {
     /// The unsigned quotient `a / b`; all ones if `b` is zero.
     pub fn udiv(&mut self, a: Term, b: Term) -> Term {
         self.expect(Sort::Word, a, b);
+        if self.plain {
+            return self.intern(Op::Udiv, Sort::Word, 0, &[a, b]);
+        }
         match (self.word_value(a), self.word_value(b)) {
             (_, Some(0)) => self.word(u64::MAX),
             (_, Some(1)) => a,
@@ -132,6 +147,9 @@ impl Terms {
     /// The unsigned remainder `a % b`; `a` if `b` is zero.
     pub fn urem(&mut self, a: Term, b: Term) -> Term {
         self.expect(Sort::Word, a, b);
+        if self.plain {
+            return self.intern(Op::Urem, Sort::Word, 0, &[a, b]);
+        }
         match (self.word_value(a), self.word_value(b)) {
             (_, Some(0)) => a,
             (_, Some(1)) | (Some(0), _) => self.word(0),
@@ -145,6 +163,9 @@ impl Terms {
     /// `a < b` of order positions.
     pub fn int_lt(&mut self, a: Term, b: Term) -> Term {
         self.expect(Sort::Int, a, b);
+        if self.plain {
+            return self.intern(Op::IntLt, Sort::Bool, 0, &[a, b]);
+        }
         match (self.int_value(a), self.int_value(b)) {
             _ if a == b => Terms::FALSE,
             (Some(x), Some(y)) => self.bool(x < y),
